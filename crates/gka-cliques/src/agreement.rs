@@ -1,0 +1,210 @@
+//! The key agreement as the contract wants it: proposing, opening, accepting.
+
+use std::fmt;
+use std::sync::Arc;
+
+use concilium_core::keys::SigningKey;
+use concilium_core::{Context, MemberId, PacketId, SessionName};
+use concilium_gka::{
+    Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError, Reason,
+    ReceiveError, RestoreError, Role, Started, signed,
+};
+
+use crate::SUITE;
+use crate::element::{Contribution, Element, all_distinct};
+use crate::operation::Operation;
+use crate::payload::{Body, Content, Flow, Payload, check_suite};
+use crate::schedule::{Course, Keys};
+use crate::state::{Proposal, State, restore};
+
+/// CLIQUES with authenticated confirmation, as one member runs it.
+pub struct Cliques {
+    identity: Arc<Identity>,
+    directory: Arc<dyn Directory>,
+}
+
+impl Cliques {
+    /// The key agreement of the member who has this identity, trusting the identity keys of `directory`.
+    #[must_use]
+    pub fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
+        Self {
+            identity: Arc::new(identity),
+            directory,
+        }
+    }
+
+    /// Whether such an operation can start from such a state.
+    fn check_proposal(&self, state: Option<&State>, data: &AssociatedData) -> Result<(), ProposeError> {
+        let me = self.identity.member();
+        let fits = match state {
+            Some(state) => state.has_members(&data.before),
+            None => data.before.len() == 1,
+        };
+        if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
+            return Err(ProposeError::Members(Reason::WrongMembers));
+        }
+        check_suite(data).map_err(ProposeError::Members)?;
+        let unknown = |member: &&MemberId| self.directory.identity_key(member).is_none();
+        match data.after.minus(&data.before).iter().find(unknown) {
+            Some(unknown) => Err(ProposeError::UnknownIdentity(unknown.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Cliques {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cliques")
+            .field("member", self.identity.member())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The order of the slots: who stays, then who joins, each in bytewise order; and how many stay. It follows from
+/// the member sets, so no packet can claim another one (C-9, A-07).
+pub(crate) fn slot_order(data: &AssociatedData) -> (Vec<MemberId>, usize) {
+    let (mut order, joiners): (Vec<_>, Vec<_>) = data
+        .after
+        .iter()
+        .cloned()
+        .partition(|who| data.before.contains(who));
+    let kept = order.len();
+    order.extend(joiners);
+    (order, kept)
+}
+
+impl GroupKeyAgreement for Cliques {
+    type State = State;
+    type Proposal = Proposal;
+    type Payload = Payload;
+    type Operation = Operation;
+
+    fn suite(&self) -> &str {
+        SUITE
+    }
+
+    fn me(&self) -> &MemberId {
+        self.identity.member()
+    }
+
+    fn propose(
+        &self,
+        state: Option<&State>,
+        data: AssociatedData,
+        cx: &mut Context<'_>,
+    ) -> Result<(Vec<u8>, Proposal), ProposeError> {
+        self.check_proposal(state, &data)?;
+        let me = self.identity.member();
+        let kept: Vec<MemberId> = data.before.intersection(&data.after).into_iter().collect();
+        let corrupt = |members: &[&MemberId], at: usize| {
+            ProposeError::CorruptShare(members.get(at).map_or(me, |member| member).clone())
+        };
+
+        // C-2, C-3: a fresh factor for our contribution and for every slot but our own. C-1: holding no keys, the
+        // factor is our contribution, and our slot is the base point.
+        let factor = Contribution::random(cx)?;
+        let nonce = cx.random::<32>()?;
+        let own = state.and_then(|state| state.members.get(me));
+        let own = own.map_or(Element::BASE, |member| member.slot);
+        let contribution = state.map_or_else(|| factor.clone(), |state| state.contribution.times(&factor));
+        let others: Vec<&MemberId> = kept.iter().filter(|member| *member != me).collect();
+        let slots: Vec<Element> = others
+            .iter()
+            .filter_map(|member| Some(state?.members.get(*member)?.slot))
+            .collect();
+        let mut elements = factor.raise_all(&slots).map_err(|bad| corrupt(&others, bad.0))?;
+        let position = kept.iter().position(|member| member == me).unwrap_or_default();
+        elements.insert(position, own);
+
+        let base = state.map(|state| state.transcript);
+        let (body, signing) = if kept.len() < data.after.len() {
+            let cardinal = contribution.raise_all(&[own]).map_err(|_| corrupt(&[], 0))?;
+            elements.extend(cardinal);
+            (Body::Upflow(Flow { nonce, elements }), None)
+        } else {
+            let signing = SigningKey::from_seed(&cx.secret()?);
+            let shared = contribution.raise(&own).map_err(|_| corrupt(&[], 0))?;
+            let course = Course {
+                data: &data,
+                base: base.as_ref(),
+                order: &kept,
+                nonces: &[nonce],
+                slots: &elements,
+                // A packet's id is known only once the channel has echoed it (O-1): see decision 0004.
+                initial: None,
+            };
+            let confirmation = Keys::derive(course.transcript(), &shared).confirm(me, &signing);
+            (
+                Body::Downflow(Flow { nonce, elements }, confirmation),
+                Some(signing),
+            )
+        };
+        // K-11 holds for what we send as well. Two slots can be equal only where someone corrupted one.
+        if let Body::Upflow(flow) | Body::Downflow(flow, _) = &body
+            && !all_distinct(&flow.elements)
+        {
+            return Err(ProposeError::Members(Reason::Duplicate));
+        }
+
+        let session = data.session.clone();
+        let (role, content) = (Role::Initial(data), Content::Initial { base, body });
+        let proposal = Proposal {
+            contribution,
+            signing,
+            fingerprint: content.fingerprint(&role),
+        };
+        let packet = signed::seal(&self.identity, &session, role, content.encode())?;
+        Ok((packet, proposal))
+    }
+
+    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
+        signed::seal(
+            &self.identity,
+            session,
+            Role::Abort { initial },
+            Content::Abort.encode(),
+        )
+    }
+
+    fn open(
+        &self,
+        session: &SessionName,
+        from: &MemberId,
+        packet: &[u8],
+    ) -> Result<Opened<Payload>, OpenError> {
+        // K-15: one signature, checked here and nowhere else, before anything is made of the payload.
+        signed::open(packet, session, from, &*self.directory)?
+            .try_map(|role, bytes| Payload::read(from, role, &bytes))
+    }
+
+    fn accept(
+        &self,
+        state: Option<&State>,
+        proposal: Option<Proposal>,
+        id: PacketId,
+        initial: Opened<Payload>,
+        cx: &mut Context<'_>,
+    ) -> Result<Started<Operation, State>, ReceiveError> {
+        Operation::start(&self.identity, state, proposal, id, initial, cx)
+    }
+
+    fn ages(&self, state: &State) -> Ages {
+        let ages = state.members.iter();
+        Ages(
+            ages.map(|(who, member)| (who.clone(), member.contributed))
+                .collect(),
+        )
+    }
+
+    fn restore_state(&self, bytes: &[u8]) -> Result<State, RestoreError> {
+        State::restore(self.identity.member(), bytes)
+    }
+
+    fn restore_proposal(&self, bytes: &[u8]) -> Result<Proposal, RestoreError> {
+        restore(bytes)
+    }
+
+    fn restore_operation(&self, bytes: &[u8]) -> Result<Operation, RestoreError> {
+        Operation::restore(&self.identity, bytes)
+    }
+}

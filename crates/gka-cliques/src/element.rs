@@ -1,0 +1,296 @@
+//! Group elements as they travel, and the secret scalars that are multiplied into them.
+
+use std::fmt;
+
+use concilium_core::{Context, RandomnessError, wire};
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
+use curve25519_dalek::ristretto::CompressedRistretto;
+use curve25519_dalek::{RistrettoPoint, Scalar};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// A canonical field encoding that is not the identity's: what a slot must look like to be taken off the wire.
+///
+/// Whether it is a point at all is found out by [`Contribution::raise`], by those who compute with it: of a long
+/// list of slots each member needs its own alone, and decompressing the others would cost more than all the rest
+/// of a refresh. A slot that is no point harms the member whose slot it is, exactly as a wrong point would.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Element([u8; Element::BYTES]);
+
+impl Element {
+    /// Bytes of an encoding.
+    pub(crate) const BYTES: usize = 32;
+
+    /// The base point.
+    pub(crate) const BASE: Self = Self(RISTRETTO_BASEPOINT_COMPRESSED.0);
+
+    /// K-11: refuses the identity (all zero), what is not below the field's prime 2^255 - 19, and what is negative
+    /// (odd): the conditions of RFC 9496, section 4.3.1, that can be seen from the bytes.
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
+        let [first, middle @ .., last] = &bytes;
+        let below_prime =
+            *last < 0x7f || (*last == 0x7f && (middle.iter().any(|byte| *byte != 0xff) || *first < 0xed));
+        let non_negative = *first & 1 == 0;
+        let identity = bytes.iter().all(|byte| *byte == 0);
+        (below_prime && non_negative && !identity).then_some(Self(bytes))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    fn point(&self) -> Option<RistrettoPoint> {
+        CompressedRistretto(self.0).decompress()
+    }
+}
+
+/// The encodings one after the other: all have one length, so this needs no frames.
+pub(crate) fn flatten(elements: &[Element]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(elements.len() * Element::BYTES);
+    for element in elements {
+        bytes.extend_from_slice(&element.0);
+    }
+    bytes
+}
+
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Element(")?;
+        for byte in self.0.iter().take(4) {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, ")")
+    }
+}
+
+impl Serialize for Element {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        wire::array::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = wire::array::deserialize(deserializer)?;
+        Self::from_bytes(bytes).ok_or_else(|| D::Error::custom("not a group element"))
+    }
+}
+
+/// Whether no element stands twice (K-11). Sorted as pairs of integers, which compare without a call: every member
+/// does this for every flow.
+pub(crate) fn all_distinct(elements: &[Element]) -> bool {
+    let number = |bytes: &[u8; 16]| u128::from_ne_bytes(*bytes);
+    let mut sorted: Vec<_> = elements
+        .iter()
+        .map(|element| match element.0.as_chunks().0 {
+            [left, right] => (number(left), number(right)),
+            _ => (0, 0),
+        })
+        .collect();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair.first() != pair.last())
+}
+
+/// A member's secret contribution to the group key: a scalar, never zero (K-11).
+///
+/// C-4: the group has prime order, so whatever factors a member mixes in over time condense into this one.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Contribution(Scalar);
+
+/// An element that is not a point: its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAPoint(pub(crate) usize);
+
+impl Contribution {
+    pub(crate) fn random(cx: &mut Context<'_>) -> Result<Self, RandomnessError> {
+        // Twice the bytes that a scalar needs: the reduction then leaves no bias that anybody could see.
+        let mut scalar = Scalar::from_bytes_mod_order_wide(cx.secret::<64>()?.expose());
+        let contribution = Self::checked(scalar).ok_or(RandomnessError);
+        scalar.zeroize();
+        contribution
+    }
+
+    fn checked(scalar: Scalar) -> Option<Self> {
+        (scalar != Scalar::ZERO).then_some(Self(scalar))
+    }
+
+    /// Both factors in one. Not zero, because neither is and the order is prime.
+    pub(crate) fn times(&self, factor: &Self) -> Self {
+        Self(self.0 * factor.0)
+    }
+
+    /// This contribution times one element. The result is as secret as the caller's use of it.
+    pub(crate) fn raise(&self, element: &Element) -> Result<Zeroizing<[u8; Element::BYTES]>, NotAPoint> {
+        let product = Zeroizing::new(multiply(&self.0, element).ok_or(NotAPoint(0))?);
+        Ok(Zeroizing::new(product.compress().0))
+    }
+
+    /// This contribution times each element, to be sent.
+    ///
+    /// Compressing costs an inverse square root each; doubling and compressing a whole batch costs one inversion
+    /// for all. So this multiplies by one half of the scalar, and lets the batch double.
+    pub(crate) fn raise_all(&self, elements: &[Element]) -> Result<Vec<Element>, NotAPoint> {
+        let half = Zeroizing::new(self.0.div_by_2());
+        let points = elements
+            .iter()
+            .enumerate()
+            .map(|(i, element)| multiply(&half, element).ok_or(NotAPoint(i)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let raised = RistrettoPoint::double_and_compress_batch(&points);
+        raised
+            .iter()
+            .enumerate()
+            .map(|(i, encoding)| Element::from_bytes(encoding.0).ok_or(NotAPoint(i)))
+            .collect()
+    }
+}
+
+/// The one place that multiplies. Constant in time with respect to the scalar; the element is public.
+fn multiply(scalar: &Scalar, element: &Element) -> Option<RistrettoPoint> {
+    #[cfg(test)]
+    tests::MULTIPLICATIONS.with(|count| count.set(count.get() + 1));
+    if *element == Element::BASE {
+        return Some(RistrettoPoint::mul_base(scalar));
+    }
+    element.point().map(|point| point * scalar)
+}
+
+impl fmt::Debug for Contribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contribution(..)")
+    }
+}
+
+impl Serialize for Contribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        wire::array::serialize(self.0.as_bytes(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Contribution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Zeroizing::new(wire::array::deserialize(deserializer)?);
+        Option::from(Scalar::from_canonical_bytes(*bytes))
+            .and_then(Self::checked)
+            .ok_or_else(|| D::Error::custom("not a contribution"))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use concilium_core::Time;
+    use concilium_testkit::rng;
+
+    std::thread_local! {
+        /// Scalar multiplications by this thread so far.
+        pub(crate) static MULTIPLICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    fn contribution(seed: u64) -> Contribution {
+        Contribution::random(&mut Context::new(Time::ZERO, &mut rng::seeded(seed))).unwrap()
+    }
+
+    fn element(seed: u64) -> Element {
+        let raised = contribution(seed).raise_all(&[Element::BASE]).unwrap();
+        raised[0]
+    }
+
+    fn unhex(hex: &str) -> [u8; 32] {
+        std::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+    }
+
+    #[test]
+    fn raising_in_a_batch_and_one_by_one_agree() {
+        let elements = [Element::BASE, element(1), element(2)];
+        let x = contribution(3);
+        let batch = x.raise_all(&elements).unwrap();
+        for (one, all) in elements.iter().zip(&batch) {
+            assert_eq!(&*x.raise(one).unwrap(), all.as_bytes());
+        }
+        let both = contribution(4).times(&x).raise_all(&elements).unwrap();
+        assert_eq!(
+            contribution(4).raise_all(&batch).unwrap(),
+            both,
+            "C-4: factors condense"
+        );
+    }
+
+    #[test]
+    fn a03_k11_encodings_that_rfc_9496_calls_bad_are_refused() {
+        // RFC 9496, appendix A.2. The first three groups show in the bytes; the last is no square.
+        let seen_in_bytes = [
+            "00ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "f3ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "ed57ffd8c914fb201471d1c3d245ce3c746fcbe63a3679d51b6a516ebebe0e20",
+            "c34c4e1826e5d403b78e246e88aa051c36ccf0aafebffe137d148a2bf9104562",
+            "c940e5a4404157cfb1628b108db051a8d439e1a421394ec4ebccb9ec92a8ac78",
+            "47cfc5497c53dc8e61c91d17fd626ffb1c49e2bca94eed052281b510b1117a24",
+            "f1c6165d33367351b0da8f6e4511010c68174a03b6581212c71c0e1d026c3c72",
+            "87260f7a2f12495118360f02c26a470f450dadf34a413d21042b43b9d93e1309",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+        ];
+        for hex in seen_in_bytes {
+            assert_eq!(Element::from_bytes(unhex(hex)), None, "{hex}");
+        }
+        let no_point = [
+            "26948d35ca62e643e26a83177332e6b6afeb9d08e4268b650f1f5bbd8d81d371",
+            "4eac077a713c57b4f4397629a4145982c661f48044dd3f96427d40b147d9742f",
+            "de6a7b00deadc788eb6b6c8d20c0ae96c2f2019078fa604fee5b87d6e989ad87",
+            "bcab477be20861e01e4a0e295284146a510150d9817763caf1a6f4b422d67042",
+            "2a292df7e32cababbd9de088d1d1abec9fc0440f637ed2fba145094dc14bea08",
+            "f4a9e534fc0d216c44b218fa0c42d99635a0127ee2e53c712f70609649fdff22",
+            "8268436f8c4126196cf64b3c7ddbda90746a378625f9813dd9b8457077256731",
+            "2810e5cbc2cc4d4eece54f61c6f69758e289aa7ab440b3cbeaa21995c2f4232b",
+            "3eb858e78f5a7254d8c9731174a94f76755fd3941c0ac93735c07ba14579630e",
+            "a45fdc55c76448c049a1ab33f17023edfb2be3581e9c7aade8a6125215e04220",
+            "d483fe813c6ba647ebbfd3ec41adca1c6130c2beeee9d9bf065c8d151c5f396e",
+            "8a2e1d30050198c65a54483123960ccc38aef6848e1ec8f5f780e8523769ba32",
+            "32888462f8b486c68ad7dd9610be5192bbeaf3b443951ac1a8118419d9fa097b",
+            "227142501b9d4355ccba290404bde41575b037693cef1f438c47f8fbf35d1165",
+            "5c37cc491da847cfeb9281d407efc41e15144c876e0170b499a96a22ed31e01e",
+            "445425117cb8c90edcbc7c1cc0e74f747f2c1efa5630a967c64f287792a48a4b",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ];
+        for hex in no_point {
+            let element = Element::from_bytes(unhex(hex));
+            let refused = element.is_none_or(|element| contribution(1).raise(&element).is_err());
+            assert!(refused, "{hex}");
+        }
+    }
+
+    #[test]
+    fn a09_k11_duplicates_are_found() {
+        let [a, b, c] = [1, 2, 3].map(element);
+        assert!(all_distinct(&[c, a, b]));
+        assert!(!all_distinct(&[c, a, c]));
+        assert!(all_distinct(&[]));
+        let mut near = a;
+        near.0[31] ^= 1;
+        assert!(all_distinct(&[a, near]));
+        near.0 = a.0;
+        near.0[0] ^= 2;
+        assert!(all_distinct(&[a, near]));
+    }
+
+    #[test]
+    fn k11_a_zero_or_unreduced_scalar_is_not_restored() {
+        let zero = [0; 32];
+        assert!(wire::decode::<Contribution>(&zero, 32).is_err());
+        assert!(wire::decode::<Contribution>(&[0xff; 32], 32).is_err());
+        let x = contribution(1);
+        let back: Contribution = wire::decode(&wire::encode_secret(&x), 32).unwrap();
+        assert_eq!(back.0, x.0);
+    }
+
+    #[test]
+    fn a21_k13_contributions_do_not_print() {
+        assert_eq!(format!("{:?}", contribution(1)), "Contribution(..)");
+    }
+}

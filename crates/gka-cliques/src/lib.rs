@@ -1,0 +1,56 @@
+//! CLIQUES with authenticated confirmation: concilium's default group key agreement.
+//!
+//! Group Diffie-Hellman (Steiner, Tsudik, Waidner: "Key agreement in dynamic peer groups", IEEE TPDS 11(8), 2000) on
+//! ristretto255 (RFC 9496). Every member has a secret scalar, its *contribution*; *slot* i is the base point times
+//! all contributions but member i's; the group's point is any slot times the contribution that it lacks.
+//!
+//! - Who founds a session or includes others sends an *upflow* through the joiners, each of whom multiplies its
+//!   contribution in; the last one's *downflow* gives everyone's slot (C-1, C-2).
+//! - Who excludes others or refreshes multiplies a fresh factor into its contribution and every slot but its own, and
+//!   sends them: one packet, and no packet from anybody else (C-3).
+//! - With the group's point and a hash of the whole course of the operation everyone derives the same keys, confirms
+//!   that, and announces a fresh signing key (C-5 to C-8).
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Arc;
+//!
+//! use concilium_core::{MemberId, Secret};
+//! use concilium_gka::{GroupKeyAgreement, Identity};
+//! use concilium_gka_cliques::Cliques;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let alice = Identity::new(MemberId::new("alice")?, &Secret::new([7; 32]));
+//! let directory = BTreeMap::from([(alice.member().clone(), *alice.verifying_key())]);
+//! let gka = Cliques::new(alice, Arc::new(directory));
+//! assert_eq!(gka.suite(), concilium_gka_cliques::SUITE);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! How operations are driven is the contract's matter: [`concilium_gka`]. Packets, limits, and what a corrupt member can
+//! and cannot do: `docs/spec/cliques.md`.
+//!
+//! What to read first: `operation` (a running operation), then `agreement` (proposing), `schedule` (from the point to
+//! keys), `element` (the arithmetic).
+
+mod agreement;
+mod element;
+mod operation;
+mod payload;
+mod schedule;
+mod state;
+#[cfg(test)]
+mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use agreement::Cliques;
+pub use operation::Operation;
+pub use payload::Payload;
+pub use state::{Proposal, State};
+
+/// The suite's name, as it stands first in [`AssociatedData::suite`](concilium_gka::AssociatedData::suite).
+pub const SUITE: &str = "cliques-ristretto255";

@@ -1,0 +1,238 @@
+//! What this key agreement's packets carry, and whatever about it can be judged by looking at one packet alone.
+//!
+//! Byte layouts: `docs/spec/cliques.md`.
+
+use concilium_core::keys::VerifyingKey;
+use concilium_core::{FramedHash, MemberId, wire};
+use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
+use serde::{Deserialize, Serialize};
+
+use crate::SUITE;
+use crate::element::{Element, all_distinct, flatten};
+use crate::schedule::{Confirmation, Transcript};
+
+const FINGERPRINT: &str = "concilium 2026-11 cliques v1 own packet";
+
+/// What a packet of this key agreement carries: decoded, and well formed by itself. What it says may be wrong all
+/// the same.
+#[derive(Debug)]
+pub struct Payload(pub(crate) Content);
+
+/// The payload by the role of its packet.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Of an initial packet: an upflow or a downflow.
+    Initial {
+        /// The transcript of the operation that this one starts from; none: its author held no keys.
+        base: Option<Transcript>,
+        body: Body,
+    },
+    /// Of any later one.
+    Later(Body),
+    /// An abort says all by its role (O-11).
+    Abort,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// On its way through the joiners: the slots so far, and the cardinal value last (C-1).
+    Upflow(Flow),
+    /// Slots for everyone, and their maker's confirmation.
+    Downflow(Flow, Confirmation),
+    /// Everyone else's confirmation.
+    Confirmation(Confirmation),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// Its author's nonce.
+    pub(crate) nonce: [u8; 32],
+    pub(crate) elements: Vec<Element>,
+}
+
+impl Content {
+    /// The payload's bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Initial { base, body } => wire::encode(&WireInitial {
+                base: *base,
+                body: body.into(),
+            }),
+            Self::Later(body) => wire::encode(&WireBody::from(body)),
+            Self::Abort => Vec::new(),
+        }
+    }
+
+    /// Names the packet by what it says, so that we know our own when it comes back (C-9).
+    pub(crate) fn fingerprint(&self, role: &Role) -> [u8; 32] {
+        let hash = match role {
+            Role::Initial(data) => FramedHash::new(FINGERPRINT).field(&wire::encode(data)),
+            Role::Later { initial } | Role::Abort { initial } => {
+                FramedHash::new(FINGERPRINT).field(initial.as_bytes())
+            }
+        };
+        hash.field(&self.encode()).finish()
+    }
+}
+
+impl Payload {
+    /// Reads the payload of a packet that is authentic already (K-15), and judges what can be judged without
+    /// knowing anything else. All members judge alike.
+    ///
+    /// # Errors
+    /// Malformed, or not what any member would send.
+    pub(crate) fn read(author: &MemberId, role: &Role, bytes: &[u8]) -> Result<Self, OpenError> {
+        match role {
+            Role::Initial(data) => {
+                let WireInitial { base, body } = wire::decode(bytes, signed::MAX_BYTES)?;
+                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
+                check_initial(author, data, base.is_some(), &body).map_err(OpenError::Invalid)?;
+                Ok(Self(Content::Initial { base, body }))
+            }
+            Role::Later { .. } => {
+                let body: WireBody = wire::decode(bytes, signed::MAX_BYTES)?;
+                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
+                Ok(Self(Content::Later(body)))
+            }
+            Role::Abort { .. } if bytes.is_empty() => Ok(Self(Content::Abort)),
+            Role::Abort { .. } => Err(OpenError::Invalid(Reason::Malformed)),
+        }
+    }
+}
+
+/// Whether a change of these members may start with such a packet.
+fn check_initial(
+    author: &MemberId,
+    data: &AssociatedData,
+    has_base: bool,
+    body: &Body,
+) -> Result<(), Reason> {
+    check_suite(data)?;
+    let kept = data.after.iter().filter(|who| data.before.contains(who)).count();
+    let without_joiners = kept == data.after.len();
+    // Who holds no keys is alone (C-1).
+    if !data.before.contains(author) || !data.after.contains(author) || (!has_base && data.before.len() != 1)
+    {
+        return Err(Reason::WrongMembers);
+    }
+    match body {
+        Body::Upflow(flow) if !without_joiners && flow.elements.len() == kept + 1 => Ok(()),
+        Body::Downflow(flow, _) if without_joiners && flow.elements.len() == kept => Ok(()),
+        _ => Err(Reason::Malformed),
+    }
+}
+
+/// Whether the key agreement that the associated data name is this one.
+pub(crate) fn check_suite(data: &AssociatedData) -> Result<(), Reason> {
+    if data.suite.split('/').next() == Some(SUITE) {
+        Ok(())
+    } else {
+        Err(Reason::WrongSuite)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireInitial {
+    base: Option<Transcript>,
+    body: WireBody,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireBody {
+    Upflow(WireFlow),
+    Downflow(WireFlow, WireConfirmation),
+    Confirmation(WireConfirmation),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireFlow {
+    nonce: [u8; 32],
+    /// One after the other, 32 bytes each: read and written at once, there may be a thousand.
+    #[serde(with = "wire::bytes")]
+    elements: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireConfirmation {
+    transcript: Transcript,
+    key: [u8; 32],
+    mac: [u8; 32],
+}
+
+impl From<&Body> for WireBody {
+    fn from(body: &Body) -> Self {
+        match body {
+            Body::Upflow(flow) => Self::Upflow(flow.into()),
+            Body::Downflow(flow, confirmation) => Self::Downflow(flow.into(), confirmation.into()),
+            Body::Confirmation(confirmation) => Self::Confirmation(confirmation.into()),
+        }
+    }
+}
+
+impl TryFrom<WireBody> for Body {
+    type Error = Reason;
+
+    fn try_from(body: WireBody) -> Result<Self, Reason> {
+        Ok(match body {
+            WireBody::Upflow(flow) => Self::Upflow(flow.try_into()?),
+            WireBody::Downflow(flow, confirmation) => {
+                Self::Downflow(flow.try_into()?, confirmation.try_into()?)
+            }
+            WireBody::Confirmation(confirmation) => Self::Confirmation(confirmation.try_into()?),
+        })
+    }
+}
+
+impl From<&Flow> for WireFlow {
+    fn from(flow: &Flow) -> Self {
+        Self {
+            nonce: flow.nonce,
+            elements: flatten(&flow.elements),
+        }
+    }
+}
+
+impl TryFrom<WireFlow> for Flow {
+    type Error = Reason;
+
+    fn try_from(flow: WireFlow) -> Result<Self, Reason> {
+        let (encodings, rest) = flow.elements.as_chunks();
+        if !rest.is_empty() {
+            return Err(Reason::Malformed);
+        }
+        let elements = encodings
+            .iter()
+            .map(|encoding| Element::from_bytes(*encoding).ok_or(Reason::BadElement))
+            .collect::<Result<Vec<_>, _>>()?;
+        // K-11: two equal slots would be two equal contributions.
+        if !all_distinct(&elements) {
+            return Err(Reason::Duplicate);
+        }
+        Ok(Self {
+            nonce: flow.nonce,
+            elements,
+        })
+    }
+}
+
+impl From<&Confirmation> for WireConfirmation {
+    fn from(confirmation: &Confirmation) -> Self {
+        Self {
+            transcript: confirmation.transcript,
+            key: *confirmation.key.as_bytes(),
+            mac: confirmation.mac,
+        }
+    }
+}
+
+impl TryFrom<WireConfirmation> for Confirmation {
+    type Error = Reason;
+
+    fn try_from(confirmation: WireConfirmation) -> Result<Self, Reason> {
+        Ok(Self {
+            transcript: confirmation.transcript,
+            key: VerifyingKey::from_bytes(&confirmation.key).map_err(|_| Reason::BadKey)?,
+            mac: confirmation.mac,
+        })
+    }
+}

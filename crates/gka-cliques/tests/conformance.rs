@@ -1,0 +1,5 @@
+//! The default key agreement under the conformance kit.
+
+use concilium_gka_cliques::Cliques;
+
+concilium_testkit::gka_conformance!(Cliques::new);
