@@ -1,0 +1,73 @@
+//! The trait of the contract.
+
+use std::fmt;
+
+use concilium_core::keys::SubsessionKeys;
+use concilium_core::{Context, MemberId, MessageId};
+use zeroize::Zeroizing;
+
+use crate::{Content, OpenError, RestoreError, SealError};
+
+/// Seals and opens the messages of one subsession, for one member.
+///
+/// Packets here are message bodies without the outer frame of [`concilium_core::packet`].
+pub trait MessageEncryptor: Sized + fmt::Debug {
+    /// The suite's name, printable ASCII without a slash: members must have the same.
+    const SUITE: &'static str;
+
+    /// A change of state that opening a packet calls for, staged until [`commit`](Self::commit) (M-6).
+    type Step: fmt::Debug;
+
+    /// The encryptor of a new subsession, for the member `me` of it.
+    ///
+    /// # Errors
+    /// `me` is not among the members, or its signing key is not the one that others verify with.
+    fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, RestoreError>;
+
+    /// Makes a message of ours.
+    ///
+    /// # Errors
+    /// Too long, or the random source failed. Nothing has changed.
+    fn seal(&mut self, content: &Content, cx: &mut Context<'_>) -> Result<Sealed, SealError>;
+
+    /// Verifies and decrypts a packet. Changes nothing: whoever takes the message hands its step to
+    /// [`commit`](Self::commit). Packets of our own open too.
+    ///
+    /// # Errors
+    /// It is not a message of this subsession.
+    fn open(&self, packet: &[u8]) -> Result<Opened<Self::Step>, OpenError>;
+
+    /// Applies what opening a packet called for.
+    fn commit(&mut self, step: Self::Step);
+
+    /// The state with its secrets, for storage that its owner trusts.
+    fn export(&self) -> Zeroizing<Vec<u8>>;
+
+    /// Reads an exported state back.
+    ///
+    /// # Errors
+    /// The bytes are damaged.
+    fn restore(bytes: &[u8]) -> Result<Self, RestoreError>;
+}
+
+/// A message of ours, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The message's id (M-5).
+    pub id: MessageId,
+    /// The packet, without its outer frame.
+    pub packet: Vec<u8>,
+}
+
+/// A packet that verified and decrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened<S> {
+    /// The message's id (M-5), the same for every member.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub author: MemberId,
+    /// What it says.
+    pub content: Content,
+    /// The change of state to commit once the message is taken.
+    pub step: S,
+}

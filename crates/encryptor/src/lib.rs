@@ -1,0 +1,40 @@
+//! The contract of a message encryptor, between the bytes on the channel and an authenticated message of a
+//! subsession (rules M-3 to M-6), and the default that implements it.
+//!
+//! - [`MessageEncryptor`]: the contract. The conformance kit in `concilium-testkit` turns it into tests that any
+//!   implementation runs with one macro.
+//! - [`Content`], [`Kind`]: what a message says, whatever the cipher.
+//! - [`DefaultEncryptor`]: AES-256-GCM with a key for each message, Ed25519, padded to buckets. It is
+//!   [`Aead`] of a [`Cipher`] and a [`Padding`], and both can be swapped:
+//!
+//! ```
+//! use concilium_encryptor::{Aead, Buckets, ChaCha20Poly1305, DefaultEncryptor, MessageEncryptor};
+//!
+//! type WithoutAes = Aead<ChaCha20Poly1305, Buckets>;
+//! assert_eq!(WithoutAes::SUITE, "chacha20poly1305+buckets");
+//! assert_eq!(DefaultEncryptor::SUITE, "aes256gcm+buckets");
+//! ```
+//!
+//! Members must use the same suite. Keys are bound to the suite's name, so those who do not cannot read each
+//! other, rather than misread.
+
+mod aead;
+mod cipher;
+mod content;
+mod contract;
+mod error;
+mod layout;
+mod padding;
+mod schedule;
+mod suite;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use aead::{Aead, DefaultEncryptor};
+pub use cipher::{Aes256Gcm, ChaCha20Poly1305, Cipher, KEY_BYTES, NONCE_BYTES, TAG_BYTES, TagError};
+pub use content::{ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS};
+pub use contract::{MessageEncryptor, Opened, Sealed};
+pub use error::{OpenError, RestoreError, SealError};
+pub use padding::{Buckets, NoPadding, Padding};
