@@ -1,0 +1,442 @@
+//! The resolver: one member's view of the chain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use concilium_core::{ChainHash, MemberId, MemberSet, PacketId};
+use serde::{Deserialize, Serialize};
+
+use crate::confirmations::Confirmations;
+use crate::record::History;
+use crate::{
+    Confirmation, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step, leave_id,
+};
+
+/// How many parents are remembered while we are not a member (O-7). Somebody who floods the channel with
+/// proposals gets there. Nothing is evicted then, or old proposals could be shown to us as new ones: every
+/// proposal is rejected as [`Rejection::MemoryFull`] instead, and the session enters the channel again.
+pub const MAX_REMEMBERED: usize = 1024;
+
+/// A place in the chain: the last accepted packet and the chain hash there. Initial packets name their parent so
+/// (O-2), and members confirm their history so (O-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Link {
+    /// The packet that ended the last accepted operation.
+    pub packet: PacketId,
+    /// The chain hash with that packet.
+    pub chain: ChainHash,
+}
+
+/// Where the last accepted operation left the session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Head {
+    /// What the next initial packet must name.
+    pub link: Link,
+    /// The members: those after a success, those before a failure.
+    pub members: MemberSet,
+}
+
+impl Head {
+    /// Whether an initial packet continues from here.
+    fn continues(&self, initial: &Initial) -> Result<(), Rejection> {
+        let author = || initial.author.clone();
+        if initial.parent.packet != self.link.packet {
+            Err(Rejection::WrongParent) // O-4
+        } else if !self.members.contains(&initial.author) {
+            // before the checks below, which accuse the author as a member.
+            Err(Rejection::AuthorNotMember { author: author() })
+        } else if initial.parent.chain != self.link.chain {
+            Err(Rejection::WrongChain { author: author() })
+        } else if initial.before != self.members {
+            Err(Rejection::WrongMembers { author: author() })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How an initial packet was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Acceptance {
+    /// We are a member, and an operation of our session has started (O-4).
+    Member,
+    /// We are being included, and took the author's word for the history: provisional (O-8).
+    Joining,
+}
+
+/// Why a packet that would end an operation does not. It has changed nothing.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error, Serialize, Deserialize,
+)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The operation that it names does not run: it has ended, or was never accepted (O-4).
+    #[error("the operation that the packet names is not running; ignore the packet")]
+    NotRunning,
+    /// An abort by someone who is a member neither before nor after the operation (O-11).
+    #[error("only members of the operation may abort it; ignore the packet")]
+    Outsider,
+}
+
+/// How sure we are of our place in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Footing {
+    /// We followed the chain ourselves, or all have confirmed it.
+    Firm,
+    /// O-8: adopted from an initial packet, nobody else has spoken yet.
+    Adopted,
+    /// An operation that excludes us seemed to fail. We could not have seen its success (T-10), so the abort or
+    /// leave may have come too late for everyone else.
+    PerhapsExcluded,
+}
+
+/// What we know of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Chain {
+    head: Head,
+    /// The operation that runs, if one does. It continues from `head`.
+    running: Option<Initial>,
+    footing: Footing,
+}
+
+/// Decides which membership packets count. One for each stay in a channel; the crate's front page shows which
+/// event calls which method.
+///
+/// Resolvers that are fed the same events in the same order agree: on the operations, on how they ended, on the
+/// members, and on the chain hash. Where that cannot be known (we join, or are being excluded) the resolver says
+/// so by [`Resolver::is_provisional`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Resolver {
+    me: MemberId,
+    /// `None` while we know nothing of the chain. Not only members know: a joiner whose operation failed knows
+    /// where that left the others.
+    chain: Option<Chain>,
+    /// O-7: parents that initial packets have named while we were not a member.
+    remembered: BTreeSet<PacketId>,
+    history: History,
+    confirmations: Confirmations,
+}
+
+impl Resolver {
+    /// We entered a channel and know nothing: some initial packet has to include us.
+    #[must_use]
+    pub fn unsynchronised(me: MemberId) -> Self {
+        Self {
+            me,
+            chain: None,
+            remembered: BTreeSet::new(),
+            history: History::default(),
+            confirmations: Confirmations::default(),
+        }
+    }
+
+    /// We start a chain, alone in our session. The parent must be random (O-2), so that no packet of another
+    /// session fits ours.
+    #[must_use]
+    pub fn found(me: MemberId, parent: PacketId) -> Self {
+        let link = Link {
+            packet: parent,
+            chain: chain_start(&parent),
+        };
+        let members = MemberSet::of(me.clone());
+        Self {
+            chain: Some(Chain {
+                head: Head { link, members },
+                running: None,
+                footing: Footing::Firm,
+            }),
+            ..Self::unsynchronised(me)
+        }
+    }
+
+    /// An initial packet arrived, while these were in the channel (ourselves included). If it is accepted, its
+    /// operation runs.
+    ///
+    /// # Errors
+    /// It does not count. For members nothing has changed; others may have remembered its parent (O-7).
+    pub fn initial(&mut self, initial: &Initial, channel: &MemberSet) -> Result<Acceptance, Rejection> {
+        // First what everybody judges alike, members or not: whoever remembered a parent that the members do
+        // not take for used would reject the proposal that they accept.
+        if !initial.before.contains(&initial.author) || !initial.after.contains(&initial.author) {
+            let author = initial.author.clone();
+            return Err(Rejection::AuthorNotMember { author }); // A-23, T-9
+        }
+        if !initial.after.is_subset(channel) {
+            let missing = initial.after.minus(channel);
+            return Err(Rejection::NotAllPresent { missing }); // O-6
+        }
+        match &mut self.chain {
+            Some(chain) if chain.head.members.contains(&self.me) => {
+                if chain.running.is_some() {
+                    return Err(Rejection::OperationRunning); // O-4
+                }
+                chain.head.continues(initial)?;
+                chain.running = Some(initial.clone()); // O-4: the first in channel order
+                Ok(Acceptance::Member)
+            }
+            _ => self.initial_as_outsider(initial),
+        }
+    }
+
+    fn initial_as_outsider(&mut self, initial: &Initial) -> Result<Acceptance, Rejection> {
+        let parent = initial.parent.packet;
+        let known = self
+            .chain
+            .as_ref()
+            .filter(|chain| chain.head.link.packet == parent);
+        if self.running().is_some() {
+            // O-7: either we run what the members run, and this parent is no longer theirs, or we were misled
+            // and they may be using it up right now.
+            if self.remembered.len() < MAX_REMEMBERED {
+                self.remembered.insert(parent);
+            }
+            return Err(Rejection::OperationRunning);
+        }
+        if self.remembered.contains(&parent) {
+            return Err(Rejection::RememberedParent); // O-7, A-10
+        }
+        if self.remembered.len() >= MAX_REMEMBERED {
+            return Err(Rejection::MemoryFull);
+        }
+        if let Some(chain) = known {
+            // We tried to join, and saw where the failure left the members: judge as they do.
+            chain.head.continues(initial)?;
+        }
+        let continues = known.is_some();
+        // O-7: whether or not it includes us, it uses the parent up.
+        self.remembered.insert(parent);
+        // One that takes us for a member already does not include us either: we hold nothing to take part with.
+        if !initial.joins(&self.me) {
+            if continues {
+                self.chain = None; // The members go on to where we cannot follow.
+            }
+            return Err(Rejection::NotIncluded);
+        }
+        if !continues {
+            // A head that we know of does not bind us: we have it on one member's word (O-8), and if that one
+            // was mistaken, this is the way back.
+            self.history.clear();
+        }
+        self.chain = Some(Chain {
+            head: Head {
+                link: initial.parent,
+                members: initial.before.clone(),
+            },
+            running: Some(initial.clone()),
+            footing: Footing::Adopted, // O-8
+        });
+        Ok(Acceptance::Joining)
+    }
+
+    /// Whether the operation of this initial packet runs: later packets that name another one are ignored (O-3).
+    #[must_use]
+    pub fn is_running(&self, initial: &PacketId) -> bool {
+        self.running().is_some_and(|running| running.id == *initial)
+    }
+
+    /// The operation of `initial` succeeded with the packet `last`, as the key agreement says. The two are the
+    /// same for an operation of one packet (O-9).
+    ///
+    /// # Errors
+    /// That operation does not run; nothing has changed.
+    pub fn finished(&mut self, last: PacketId, initial: &PacketId) -> Result<Record, Refusal> {
+        self.settle(last, initial, Outcome::Finished)
+    }
+
+    /// `by` aborted the operation of `initial`, by an authentic packet of this id (O-11).
+    ///
+    /// # Errors
+    /// That operation does not run, or is none of the author's business; nothing has changed.
+    pub fn aborted(&mut self, last: PacketId, initial: &PacketId, by: &MemberId) -> Result<Record, Refusal> {
+        let running = self.running().filter(|running| running.id == *initial);
+        let Some(running) = running else {
+            return Err(Refusal::NotRunning); // O-4: too late
+        };
+        if !running.before.contains(by) && !running.after.contains(by) {
+            return Err(Refusal::Outsider);
+        }
+        let by = by.clone();
+        self.settle(last, initial, Outcome::Aborted { by })
+    }
+
+    /// Somebody else left the channel, and these remain. If it was a member of M while an operation ran, the
+    /// operation has failed, and this says how (T-5). Whoever is being excluded may leave without harm.
+    pub fn left(&mut self, who: &MemberId, remaining: &MemberSet) -> Option<Record> {
+        let running = self.running().filter(|running| running.after.contains(who))?;
+        let initial = running.id;
+        let last = leave_id(&initial, who, remaining);
+        let who = who.clone();
+        self.settle(last, &initial, Outcome::Left { who }).ok()
+    }
+
+    /// The one place where the chain advances, for successes and failures.
+    fn settle(&mut self, last: PacketId, initial: &PacketId, outcome: Outcome) -> Result<Record, Refusal> {
+        // O-4: only the first packet that ends the operation counts.
+        let chain = self.chain.as_mut().ok_or(Refusal::NotRunning)?;
+        let running = chain.running.take_if(|running| running.id == *initial);
+        let initial = running.ok_or(Refusal::NotRunning)?;
+        // O-5, and O-9: one packet is one step. Nobody needs the hash between the two steps of the others.
+        let before = &chain.head.link.chain;
+        let hash = if outcome.is_success() && last == initial.id {
+            chain_step(before, &last, Role::Both)
+        } else {
+            let started = chain_step(before, &initial.id, Role::Initial);
+            chain_step(&started, &last, outcome.role())
+        };
+        let link = Link {
+            packet: last,
+            chain: hash,
+        };
+        let members = if outcome.is_success() {
+            initial.after.clone()
+        } else {
+            initial.before.clone()
+        };
+        if !outcome.is_success() && initial.excludes(&self.me) {
+            chain.footing = Footing::PerhapsExcluded; // T-10
+        }
+        if members.contains(&self.me) {
+            self.remembered.clear(); // From here on the right parent is known.
+        } else {
+            self.remembered.insert(initial.parent.packet); // O-7; a joiner has it there already
+        }
+        let record = self.history.push(&initial, outcome, link);
+        self.confirmations.advance(&members, record.number, link);
+        chain.head = Head { link, members };
+        self.firm_up();
+        Ok(record)
+    }
+
+    /// A message of `member`, verified, confirms this link (O-10). Messages on their way while an operation ends
+    /// confirm an earlier one: the link itself says which.
+    pub fn confirm(&mut self, member: &MemberId, link: Link) -> Confirmation {
+        let Some(chain) = self
+            .chain
+            .as_ref()
+            .filter(|chain| chain.head.members.contains(&self.me))
+        else {
+            return Confirmation::NotExpected;
+        };
+        let ours = self.history.find(&link.packet);
+        let expected = chain.head.members.contains(member);
+        // While an operation excludes us, and after it seemed to fail, the others may have gone on without us.
+        let unsure = chain.footing == Footing::PerhapsExcluded
+            || chain
+                .running
+                .as_ref()
+                .is_some_and(|running| running.excludes(&self.me));
+        match ours {
+            Some((number, hash)) if hash == link.chain => {
+                if expected {
+                    self.confirmations.agree(member, number);
+                    self.firm_up();
+                }
+                if number == self.history.count() {
+                    Confirmation::Consistent
+                } else {
+                    Confirmation::Older
+                }
+            }
+            // Somebody whom an operation excluded cannot know how it ended (T-10), not even while the next one
+            // brings it back.
+            None if !expected => Confirmation::NotExpected,
+            None if unsure => Confirmation::Ahead,
+            None if chain.running.is_some() && self.confirmations.hold(member, link) => Confirmation::Ahead,
+            // Also a packet older than the history: better one alarm too many than one hidden behind many
+            // operations.
+            ours => {
+                let ours = ours.map(|(_, hash)| hash);
+                self.confirmations
+                    .differ(member, Difference { theirs: link, ours });
+                Confirmation::Different
+            }
+        }
+    }
+
+    /// O-8: provisional until all have confirmed, and for good if somebody's history differs.
+    fn firm_up(&mut self) {
+        if self.missing().is_empty()
+            && self.confirmations.differences().is_empty()
+            && let Some(chain) = self.chain.as_mut()
+            && chain.head.members.contains(&self.me)
+        {
+            chain.footing = Footing::Firm;
+        }
+    }
+
+    /// Who we are.
+    #[must_use]
+    pub fn me(&self) -> &MemberId {
+        &self.me
+    }
+
+    /// Where the last accepted operation left the session, as far as we know. Our own initial packets name its
+    /// link (O-2).
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        self.chain.as_ref().map(|chain| &chain.head)
+    }
+
+    /// The operation that runs, if one does. One that excludes us runs until we leave, unless we see it fail:
+    /// its success is not for us to see (T-10).
+    #[must_use]
+    pub fn running(&self) -> Option<&Initial> {
+        self.chain.as_ref()?.running.as_ref()
+    }
+
+    /// Whether we are a member of the session, as far as we know.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.head().is_some_and(|head| head.members.contains(&self.me))
+    }
+
+    /// Whether we follow the chain: we are a member, or being included right now.
+    #[must_use]
+    pub fn is_synchronised(&self) -> bool {
+        self.is_member() || self.running().is_some()
+    }
+
+    /// Whether we hold our place in the chain on others' word: we are joining or have joined and not all have
+    /// confirmed the history yet (O-8), or an operation that excludes us seems to have failed. Show it.
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.is_synchronised()
+            && self
+                .chain
+                .as_ref()
+                .is_some_and(|chain| chain.footing != Footing::Firm)
+    }
+
+    /// What our next message must confirm (O-10): the link after the last operation. `None` if we are not a
+    /// member, or none has ended since we founded the session.
+    #[must_use]
+    pub fn claim(&self) -> Option<Link> {
+        let head = self
+            .head()
+            .filter(|_| self.is_member() && self.history.count() > 0)?;
+        Some(head.link)
+    }
+
+    /// Which members have not confirmed the last operation (O-10). Late ones deserve a warning.
+    #[must_use]
+    pub fn missing(&self) -> MemberSet {
+        let Some(head) = self.head().filter(|_| self.claim().is_some()) else {
+            return MemberSet::new();
+        };
+        let missing = self.confirmations.missing(&head.members, self.history.count());
+        missing.filter(|member| **member != self.me).cloned().collect()
+    }
+
+    /// Who has confirmed another history than ours: permanent evidence (O-10). At most
+    /// [`MAX_DIFFERENCES`](crate::MAX_DIFFERENCES), the first about each member.
+    #[must_use]
+    pub fn differences(&self) -> &BTreeMap<MemberId, Difference> {
+        self.confirmations.differences()
+    }
+
+    /// The operations that have ended, newest last: at most [`MAX_HISTORY`](crate::MAX_HISTORY), and none from
+    /// before we joined.
+    #[must_use]
+    pub fn history(&self) -> &[Record] {
+        self.history.records()
+    }
+}
