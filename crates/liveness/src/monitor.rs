@@ -1,0 +1,91 @@
+//! Which messages should be seen by everyone by when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use concilium_core::{MessageId, Time};
+use serde::{Deserialize, Serialize};
+
+/// Deadlines of the messages that are not fully acknowledged yet (L-1). Knows nothing of who acknowledges what;
+/// whoever keeps the transcript says when a message is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AckMonitor {
+    deadline_of: BTreeMap<MessageId, Time>,
+    by_deadline: BTreeSet<(Time, MessageId)>,
+}
+
+impl AckMonitor {
+    /// Expects the message to be fully acknowledged before `deadline`. A second call for the same message
+    /// changes nothing.
+    pub fn expect(&mut self, message: MessageId, deadline: Time) {
+        if let std::collections::btree_map::Entry::Vacant(entry) = self.deadline_of.entry(message) {
+            entry.insert(deadline);
+            self.by_deadline.insert((deadline, message));
+        }
+    }
+
+    /// The message is fully acknowledged, or no longer of interest.
+    pub fn settle(&mut self, message: &MessageId) {
+        if let Some(deadline) = self.deadline_of.remove(message) {
+            self.by_deadline.remove(&(deadline, *message));
+        }
+    }
+
+    /// The messages whose deadline has passed, the longest overdue first.
+    pub fn overdue(&self, now: Time) -> impl Iterator<Item = MessageId> + '_ {
+        self.by_deadline
+            .iter()
+            .take_while(move |(deadline, _)| *deadline <= now)
+            .map(|(_, message)| *message)
+    }
+
+    /// The first deadline after `now`, or never: those that have passed call for no further look.
+    #[must_use]
+    pub fn next_timeout(&self, now: Time) -> Time {
+        let after = (now, MessageId::from_bytes([0xff; 32]));
+        self.by_deadline
+            .range(after..)
+            .find(|(deadline, _)| *deadline > now)
+            .map_or(Time::NEVER, |(at, _)| *at)
+    }
+
+    /// Whether nothing is expected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deadline_of.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> MessageId {
+        MessageId::from_bytes([n; 32])
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
+    #[test]
+    fn l01_late_messages_are_named_until_they_settle() {
+        let mut monitor = AckMonitor::default();
+        monitor.expect(id(1), at(20));
+        monitor.expect(id(2), at(10));
+        monitor.expect(id(2), at(99));
+        assert_eq!(
+            monitor.next_timeout(at(0)),
+            at(10),
+            "the second call for a message changes nothing"
+        );
+        assert_eq!(monitor.overdue(at(9)).count(), 0);
+        assert_eq!(monitor.overdue(at(10)).collect::<Vec<_>>(), [id(2)]);
+        assert_eq!(monitor.next_timeout(at(10)), at(20));
+        assert_eq!(monitor.overdue(at(30)).collect::<Vec<_>>(), [id(2), id(1)]);
+        assert_eq!(monitor.next_timeout(at(30)), Time::NEVER);
+        monitor.settle(&id(2));
+        assert_eq!(monitor.overdue(at(30)).collect::<Vec<_>>(), [id(1)]);
+        monitor.settle(&id(1));
+        assert!(monitor.is_empty());
+    }
+}

@@ -1,0 +1,179 @@
+//! Every wait, from two figures.
+
+use std::time::Duration;
+
+use concilium_core::Context;
+use serde::{Deserialize, Serialize};
+
+/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the channel, and
+/// how long a message may take to be seen and acknowledged by all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    broadcast_latency: Duration,
+    full_ack: Duration,
+}
+
+impl Default for Timing {
+    /// One second and one minute: people on ordinary networks.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(1), Duration::from_secs(60))
+    }
+}
+
+impl Timing {
+    /// The shortest full-ack interval, in broadcast latencies: a message on its way, an acknowledgement held
+    /// back for a while, and its way back must fit in.
+    const MIN_FULL_ACK: u32 = 8;
+
+    /// The longest figure: a year. Beyond it nobody waits, and multiples of it still are durations.
+    const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+    /// Takes the two figures, each between a millisecond and a year; a full-ack interval too short to be met by
+    /// honest members is lengthened to eight latencies.
+    #[must_use]
+    pub fn new(broadcast_latency: Duration, full_ack: Duration) -> Self {
+        let broadcast_latency = broadcast_latency.clamp(Duration::from_millis(1), Self::MAX);
+        let full_ack = full_ack
+            .min(Self::MAX)
+            .max(broadcast_latency * Self::MIN_FULL_ACK);
+        Self {
+            broadcast_latency,
+            full_ack,
+        }
+    }
+
+    /// How long a packet may take to reach everyone.
+    #[must_use]
+    pub fn broadcast_latency(&self) -> Duration {
+        self.broadcast_latency
+    }
+
+    /// How long a message may take to be acknowledged by everyone; later is a warning (L-1).
+    #[must_use]
+    pub fn full_ack(&self) -> Duration {
+        self.full_ack
+    }
+
+    /// How long an explicit acknowledgement is held back, in the hope of a message that carries it (L-2):
+    /// a quarter of the interval at most, spread so that members do not all speak at once.
+    pub fn ack_delay(&self, cx: &mut Context<'_>) -> Duration {
+        cx.jitter(self.full_ack / 8, self.full_ack / 4)
+    }
+
+    /// When a member that has nothing to say confirms the chain all the same (O-10): after the answers that a
+    /// confirmation of somebody else would have called forth.
+    pub fn confirmation_delay(&self, cx: &mut Context<'_>) -> Duration {
+        cx.jitter(self.full_ack / 8, self.full_ack / 2)
+    }
+
+    /// By when every member has confirmed the chain (O-10); later is a warning.
+    #[must_use]
+    pub fn confirmation_deadline(&self) -> Duration {
+        self.full_ack + self.broadcast_latency * 2
+    }
+
+    /// How long the messages of a past subsession may still come in (M-1).
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        self.full_ack + self.broadcast_latency * 2
+    }
+
+    /// How long a finish may take to be acknowledged by all; a longer wait than for other messages (L-6).
+    #[must_use]
+    pub fn finish(&self) -> Duration {
+        self.full_ack * 2
+    }
+
+    /// How long a packet that nobody can read yet waits for what it depends on (M-2, G-1).
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.full_ack
+    }
+
+    /// How long we wait for the channel to act upon a request of ours, and for the echo of a packet.
+    #[must_use]
+    pub fn channel_reply(&self) -> Duration {
+        self.broadcast_latency * 8
+    }
+
+    /// How long an operation of so many members may run before we abort it (O-11), spread so that members do
+    /// not all abort at once. Members answer one after the other in the worst case.
+    pub fn operation_deadline(&self, members: usize, cx: &mut Context<'_>) -> Duration {
+        let rounds = u32::try_from(members).unwrap_or(u32::MAX).saturating_add(8);
+        let deadline = self.broadcast_latency.saturating_mul(rounds.saturating_mul(2));
+        cx.jitter(deadline, deadline.saturating_mul(2))
+    }
+
+    /// How long the member of this rank waits before it does what all members would do: the first acts at once,
+    /// the others only if nothing has come of it.
+    #[must_use]
+    pub fn turn(&self, rank: usize) -> Duration {
+        self.broadcast_latency
+            .saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX).saturating_mul(3))
+    }
+
+    /// How long someone who was kicked while joining waits before trying again (T-12).
+    pub fn rejoin_delay(&self, cx: &mut Context<'_>) -> Duration {
+        cx.jitter(self.broadcast_latency * 4, self.broadcast_latency * 16)
+    }
+
+    /// How long we keep trying to join (T-12).
+    #[must_use]
+    pub fn join_deadline(&self) -> Duration {
+        self.full_ack * 10
+    }
+
+    /// How long a member whose exclusion it cannot see to its end waits before it leaves by itself (T-10).
+    #[must_use]
+    pub fn excluded_departure(&self) -> Duration {
+        self.full_ack * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l07_every_wait_derives_from_the_two_figures() {
+        let one = Timing::new(Duration::from_secs(1), Duration::from_secs(60));
+        let two = Timing::new(Duration::from_secs(2), Duration::from_secs(120));
+        let waits = |timing: &Timing| {
+            let t = *timing;
+            [
+                t.confirmation_deadline(),
+                t.linger(),
+                t.finish(),
+                t.patience(),
+                t.channel_reply(),
+                t.turn(3),
+            ]
+        };
+        for (one, two) in waits(&one).into_iter().zip(waits(&two)) {
+            assert_eq!(one * 2, two);
+        }
+    }
+
+    #[test]
+    fn a_full_ack_interval_that_nobody_can_meet_is_lengthened() {
+        let timing = Timing::new(Duration::from_secs(1), Duration::ZERO);
+        assert_eq!(timing.full_ack(), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn no_number_of_members_overflows() {
+        struct Fixed;
+        impl concilium_core::RandomSource for Fixed {
+            fn fill(&mut self, bytes: &mut [u8]) -> Result<(), concilium_core::RandomnessError> {
+                bytes.fill(3);
+                Ok(())
+            }
+        }
+        let timing = Timing::new(Duration::MAX, Duration::MAX);
+        let mut source = Fixed;
+        let mut cx = Context::new(concilium_core::Time::ZERO, &mut source);
+        assert!(timing.turn(usize::MAX) >= timing.turn(2));
+        assert!(timing.operation_deadline(usize::MAX, &mut cx) >= timing.operation_deadline(2, &mut cx));
+        assert!(timing.join_deadline() > timing.finish());
+    }
+}
