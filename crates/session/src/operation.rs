@@ -1,0 +1,535 @@
+//! Membership operations: proposing them, following them, and what their ends change (K, O and M-1).
+
+use concilium_core::channel::ChannelAction;
+use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::{Change, Context, MemberId, MemberSet, PacketId, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::{
+    AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
+    ReceiveError, Role,
+};
+use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, packet_id};
+
+use crate::session::{Proposal, Running, Stay};
+use crate::subsession::Subsession;
+use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Session, WarningKind};
+
+/// More past subsessions than this are not kept: so many changes of members within one full-ack interval are not
+/// made by people who talk.
+const MAX_PAST: usize = 8;
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// The names of key agreement and cipher: members must have the same.
+    fn suite(&self) -> String {
+        format!("{}/{}", self.gka.suite(), E::SUITE)
+    }
+
+    /// Proposes a change to the group. Nothing has happened until the channel returns the packet.
+    pub(crate) fn propose(
+        &mut self,
+        change: Change,
+        for_action: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ProposeError> {
+        let suite = self.suite();
+        let Some(stay) = &mut self.stay else { return Ok(()) };
+        let Some(head) = stay.resolver.head() else {
+            return Ok(());
+        };
+        let latest = self
+            .current
+            .as_ref()
+            .map(|current| current.transcript.heads().copied().collect());
+        let data = AssociatedData {
+            session: self.name.clone(),
+            suite,
+            parent: head.link.packet,
+            chain: head.link.chain,
+            latest: latest.unwrap_or_default(),
+            before: head.members.clone(),
+            after: head.members.minus(&change.exclude).union(&change.include),
+        };
+        let (packet, private) = self.gka.propose(stay.keys.as_ref(), data, cx)?;
+        let packet = packet::frame(Frame::Operation, &packet);
+        stay.proposal = Some(Proposal {
+            packet: packet.clone(),
+            private,
+            change,
+            for_action,
+            sent_at: self.now,
+            refused: false,
+        });
+        self.act(ChannelAction::Send { bytes: packet });
+        if for_action && let Some(action) = self.actions.current_mut() {
+            action.proposals += 1;
+            let proposals = action.proposals;
+            self.stage(ActionStage::Proposed(proposals));
+        }
+        Ok(())
+    }
+
+    /// A packet of an operation. First of all it must be authentic as its sender's (K-15): one that is not starts
+    /// nothing, ends nothing, blocks nothing.
+    pub(crate) fn operation_packet(&mut self, from: &MemberId, bytes: &[u8], cx: &mut Context<'_>) {
+        let body = bytes.get(packet::FRAME_BYTES..).unwrap_or_default();
+        let opened = match self.gka.open(&self.name, from, body) {
+            Ok(opened) => opened,
+            Err(error) => return self.skip(from, &error),
+        };
+        let Some(stay) = &mut self.stay else { return };
+        let id = packet_id(bytes, from, &stay.channel); // O-1
+        match opened.role().clone() {
+            Role::Initial(data) => {
+                let own = if from == self.gka.me() {
+                    stay.take_own(bytes)
+                } else {
+                    None
+                };
+                self.initial(id, data, opened, own, cx);
+            }
+            Role::Later { initial } => self.later(id, initial, opened, cx),
+            Role::Abort { initial } => self.aborted(id, initial, opened.author(), cx),
+        }
+    }
+
+    /// An initial packet: the first with the right parent starts its operation (O-4).
+    fn initial(
+        &mut self,
+        id: PacketId,
+        data: AssociatedData,
+        opened: Opened<G::Payload>,
+        own: Option<Proposal<G::Proposal>>,
+        cx: &mut Context<'_>,
+    ) {
+        let author = opened.author().clone();
+        let fresh = own.as_ref().filter(|own| !own.refused);
+        let for_action = fresh.is_some_and(|own| own.for_action);
+        let wanted = fresh.map(|own| own.change.clone());
+        if data.suite != self.suite() {
+            let why = format!(
+                "{author} proposes with the suite {}, we use {}",
+                data.suite,
+                self.suite()
+            );
+            return self.skip(&author, &why);
+        }
+        let Some(stay) = &mut self.stay else { return };
+        let initial = Initial {
+            id,
+            parent: Link {
+                packet: data.parent,
+                chain: data.chain,
+            },
+            author: author.clone(),
+            before: data.before.clone(),
+            after: data.after.clone(),
+        };
+        let before = stay.resolver.clone();
+        let acceptance = match stay.resolver.initial(&initial, &stay.channel) {
+            Ok(acceptance) => acceptance,
+            Err(rejection) => {
+                stay.refuse(own);
+                stay.look_from_outside(&data);
+                if rejection.is_evidence() {
+                    self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
+                }
+                match wanted {
+                    Some(change) => self.rejected(change, for_action, rejection_cause(&rejection)),
+                    None => self.skip(&author, &rejection),
+                }
+                return;
+            }
+        };
+
+        let includes_us = data.after.contains(self.gka.me());
+        if author != *self.gka.me() {
+            stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
+        }
+        let mut progress = None;
+        let mut part = None;
+        if includes_us {
+            let keys = if acceptance == Acceptance::Member {
+                stay.keys.as_ref()
+            } else {
+                None
+            };
+            match self.gka.accept(keys, own.map(|own| own.private), id, opened, cx) {
+                Ok(started) => {
+                    part = Some(started.operation);
+                    progress = Some(Ok(started.progress));
+                }
+                Err(ReceiveError::Rejected(reason)) => {
+                    // It does not count, for anybody: as if it had not come.
+                    stay.resolver = before;
+                    match wanted {
+                        Some(change) => {
+                            self.rejected(change, for_action, RejectionCause::Other(reason.to_string()));
+                        }
+                        None => self.skip(&author, &reason),
+                    }
+                    return;
+                }
+                Err(ReceiveError::Failed(failure)) => progress = Some(Err(failure)),
+                // Ours alone: the operation runs, and we cannot take part.
+                Err(_) => progress = Some(Err(no_randomness())),
+            }
+        }
+        let timing = self.settings.timing;
+        let wait = if includes_us {
+            timing.operation_deadline(data.after.len(), cx)
+        } else {
+            timing.excluded_departure() // T-10
+        };
+        let deadline = self.now.after(wait);
+        let change = data.change();
+        stay.operation = Some(Running {
+            initial: id,
+            part,
+            for_action,
+            latest: data.latest,
+            deadline,
+        });
+        if for_action {
+            self.stage(ActionStage::Accepted);
+        }
+        self.emit(Event::OperationStarted {
+            initial: id,
+            by: author,
+            change,
+        });
+        match progress {
+            Some(Ok(progress)) => self.progress(id, progress, cx),
+            Some(Err(failure)) => self.broken(id, failure),
+            None => {}
+        }
+    }
+
+    /// A further packet of the running operation (O-3).
+    fn later(&mut self, id: PacketId, initial: PacketId, opened: Opened<G::Payload>, cx: &mut Context<'_>) {
+        let author = opened.author().clone();
+        let Some(stay) = &mut self.stay else { return };
+        if !stay.resolver.is_running(&initial) {
+            return self.skip(&author, &"it belongs to an operation that is not running");
+        }
+        let part = stay
+            .operation
+            .as_mut()
+            .filter(|running| running.initial == initial);
+        let Some(part) = part.and_then(|running| running.part.as_mut()) else {
+            return;
+        };
+        match part.receive(opened, cx) {
+            Ok(progress) => self.progress(id, progress, cx),
+            Err(ReceiveError::Failed(failure)) => self.broken(id, failure),
+            Err(error) => self.skip(&author, &error),
+        }
+    }
+
+    fn progress(&mut self, id: PacketId, progress: Progress<G::State>, cx: &mut Context<'_>) {
+        match progress {
+            Progress::Ignored => {}
+            Progress::Continue(packets) => {
+                for packet in packets {
+                    self.act(ChannelAction::Send {
+                        bytes: packet::frame(Frame::Operation, &packet),
+                    });
+                }
+            }
+            Progress::Finished(outcome) => self.finished(id, *outcome, cx),
+        }
+    }
+
+    /// M-1: the operation has succeeded, everything switches at once.
+    fn finished(&mut self, last: PacketId, outcome: Outcome<G::State>, cx: &mut Context<'_>) {
+        let timing = self.settings.timing;
+        let (now, me) = (self.now, self.gka.me().clone());
+        let members_before = self.members().clone();
+        let Some(stay) = &mut self.stay else { return };
+        stay.refused.clear();
+        let Some(running) = stay.operation.take() else {
+            return;
+        };
+        let Ok(record) = stay.resolver.finished(last, &running.initial) else {
+            return;
+        };
+        let confirm_due = now.after(timing.confirmation_delay(cx));
+        let next = Subsession::new(
+            &me,
+            &outcome.keys,
+            self.current.as_ref(),
+            running.latest,
+            confirm_due,
+        );
+        let Some(next) = next else {
+            // The key agreement broke its contract: keys that do not fit the members. Nobody can talk with them.
+            return self.left_without_keys(&record, None);
+        };
+        stay.keys = Some(outcome.state);
+        stay.bad_share = false;
+        if record.include.contains(&me) {
+            stay.included_at = Some(now);
+        }
+        let subsession = next.state.id;
+        self.retire_current();
+        self.current = Some(next);
+        self.clear_warnings(|warning| warning.kind == WarningKind::ProposalStarved);
+        self.operation_ended(&record, &members_before, Some(subsession));
+        self.reread(cx);
+    }
+
+    /// What every end of an operation that advances the chain to new members calls for.
+    fn operation_ended(
+        &mut self,
+        record: &Record,
+        before: &MemberSet,
+        subsession: Option<concilium_core::SubsessionId>,
+    ) {
+        let members = self.members().clone();
+        if let Some(stay) = &mut self.stay {
+            stay.chain_since = self.now;
+            stay.departed.retain(|member, _| members.contains(member));
+            stay.heirs = stay.heirs.minus(&members);
+            let gone = record.exclude.intersection(&stay.channel); // T-10
+            stay.excluded
+                .extend(gone.into_iter().map(|member| (member, record.author.clone())));
+            stay.excluded.retain(|member, _| !members.contains(member));
+            stay.kicks.retain(|member, _| stay.departed.contains_key(member));
+        }
+        self.invite_again();
+        let (joined, parted) = (members.minus(before), before.minus(&members));
+        self.emit(Event::MembershipChanged {
+            subsession,
+            members,
+            joined,
+            parted,
+        });
+        if self.actions.is_joining() {
+            self.settle_action(ActionOutcome::Done);
+        }
+        self.settle_change(record.author == *self.gka.me());
+    }
+
+    /// Settles the user's change if what was wanted is so, by whomever.
+    fn settle_change(&mut self, by_us: bool) {
+        let Some(change) = self.actions.change() else {
+            return;
+        };
+        let members = self.members();
+        let there = change.include.is_subset(members) && change.exclude.intersection(members).is_empty();
+        if if change.is_refresh() { by_us } else { there } {
+            self.settle_action(ActionOutcome::Done);
+        }
+    }
+
+    /// M-1: the current subsession becomes a past one, in which packets may still be under way.
+    fn retire_current(&mut self) {
+        if let Some(mut retired) = self.current.take() {
+            retired.state.confirm_due = Time::NEVER;
+            retired.state.closes_at = self.now.after(self.settings.timing.linger());
+            self.past.push_front(retired);
+            self.close_past(|place, _| place >= MAX_PAST);
+        }
+    }
+
+    /// Nothing more is read or said in the past subsessions that `over` holds true for, by their place and state.
+    pub(crate) fn close_past(&mut self, over: impl Fn(usize, &Subsession<E>) -> bool) {
+        for (place, closed) in std::mem::take(&mut self.past).into_iter().enumerate() {
+            if !over(place, &closed) {
+                self.past.push_back(closed);
+                continue;
+            }
+            self.log.close(closed.state.id, &closed.transcript);
+            let id = Some(closed.state.id);
+            self.clear_warnings(|warning| warning.subsession == id && warning.message.is_some());
+        }
+    }
+
+    /// Packets that had waited may be of the new subsession (M-2).
+    fn reread(&mut self, cx: &mut Context<'_>) {
+        for (from, waiting) in self.waiting.take() {
+            if !self.try_read(&from, &waiting.packet, cx) {
+                self.waiting.push(&from, waiting);
+            }
+        }
+    }
+
+    /// The operation has failed for us, by what we can see and others perhaps cannot (C-10).
+    fn broken(&mut self, last: PacketId, failure: Failure) {
+        let Some(stay) = &mut self.stay else { return };
+        let Some(running) = stay.operation.as_mut() else {
+            return;
+        };
+        running.part = None; // K-4: its secrets are gone
+        let initial = running.initial;
+        let members = failure.culprit.clone().map(MemberSet::of).unwrap_or_default();
+        let ended = if failure.ends {
+            stay.resolver.finished(last, &initial).ok()
+        } else {
+            None
+        };
+        self.warn(WarningKind::BadShare, members);
+        let _ = self.send_abort(initial);
+        if let Some(record) = ended {
+            // The others have moved on with keys that we do not have. The abort comes too late to stop them; it
+            // tells them.
+            self.left_without_keys(&record, Some(failure));
+        }
+    }
+
+    /// We are a member, and hold no keys to talk with.
+    fn left_without_keys(&mut self, record: &Record, failure: Option<Failure>) {
+        let before = self.members().clone();
+        if let Some(stay) = &mut self.stay {
+            stay.operation = None;
+            stay.keys = None;
+            stay.bad_share = true;
+        }
+        self.retire_current();
+        let (culprit, reason) = match failure {
+            Some(failure) => (failure.culprit, failure.reason.to_string()),
+            None => (
+                None,
+                "the key agreement gave keys that do not fit the members".to_owned(),
+            ),
+        };
+        let cause = FailureCause::Broken { culprit, reason };
+        self.emit(Event::OperationFailed {
+            initial: record.initial,
+            cause,
+        });
+        self.operation_ended(record, &before, None);
+    }
+
+    /// Asks the group to end an operation as failed (O-11).
+    pub(crate) fn send_abort(&mut self, initial: PacketId) -> Result<(), ProposeError> {
+        let packet = self.gka.abort(&self.name, initial)?;
+        self.act(ChannelAction::Send {
+            bytes: packet::frame(Frame::Operation, &packet),
+        });
+        Ok(())
+    }
+
+    /// Somebody asks to end the operation as failed (O-11). It competes with other final packets.
+    fn aborted(&mut self, id: PacketId, initial: PacketId, by: &MemberId, cx: &mut Context<'_>) {
+        let Some(stay) = &mut self.stay else { return };
+        match stay.resolver.aborted(id, &initial, by) {
+            Ok(record) => self.operation_failed(&record, FailureCause::Aborted(by.clone()), cx),
+            Err(Refusal::NotRunning) => {
+                // Nobody aborts an operation of one packet but a member whom that packet gave a bad share.
+                let last = stay.resolver.history().last();
+                let one_packet =
+                    last.is_some_and(|last| last.initial == initial && last.link.packet == initial);
+                if one_packet
+                    && stay.resolver.is_member()
+                    && self.members().contains(by)
+                    && by != self.gka.me()
+                {
+                    self.warn(WarningKind::BadShare, MemberSet::of(by.clone()));
+                }
+            }
+            Err(refusal) => self.skip(by, &refusal),
+        }
+    }
+
+    /// The operation has failed, for everyone at the same place of the chain: the members are as before.
+    pub(crate) fn operation_failed(&mut self, record: &Record, cause: FailureCause, cx: &mut Context<'_>) {
+        let confirm_due = self.now.after(self.settings.timing.confirmation_delay(cx));
+        if let Some(current) = &mut self.current {
+            current.state.confirm_due = confirm_due; // O-10: a failure is a link of the chain too.
+        }
+        let Some(stay) = &mut self.stay else { return };
+        let for_action = stay.operation.take().is_some_and(|running| running.for_action);
+        stay.refused.clear();
+        stay.chain_since = self.now;
+        if record.exclude.contains(self.gka.me()) {
+            stay.unsure_until = self.now.after(self.settings.timing.excluded_departure());
+        }
+        stay.kicks
+            .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
+        self.emit(Event::OperationFailed {
+            initial: record.initial,
+            cause: cause.clone(),
+        });
+        if for_action {
+            self.settle_action(ActionOutcome::Failed(cause));
+        }
+        self.invite_again();
+    }
+
+    /// The group has not taken our proposal. It is made again while it makes sense, a bounded number of times
+    /// (T-14), and never silently.
+    pub(crate) fn rejected(&mut self, change: Change, for_action: bool, cause: RejectionCause) {
+        if !for_action {
+            return; // A duty that somebody else has done first, or will be due again.
+        }
+        self.emit(Event::ProposalRejected {
+            change,
+            cause: cause.clone(),
+        });
+        let tried = self.actions.current().map_or(0, |action| action.proposals);
+        if tried >= self.settings.max_proposals {
+            let kind = WarningKind::ProposalStarved;
+            let members = MemberSet::new();
+            self.warn(kind, members);
+            self.settle_action(ActionOutcome::Rejected(cause));
+        } else {
+            self.stage(ActionStage::Rejected(cause));
+        }
+    }
+}
+
+/// The most refused proposals of ours that are remembered: as many as are made for one action.
+const MAX_REFUSED: usize = 8;
+
+impl<G: GroupKeyAgreement> Stay<G> {
+    /// The proposal of ours that this packet is, on its first or a later way through the channel.
+    fn take_own(&mut self, bytes: &[u8]) -> Option<Proposal<G::Proposal>> {
+        if let Some(sent) = self.proposal.take_if(|proposal| proposal.packet == bytes) {
+            return Some(sent);
+        }
+        let place = self
+            .refused
+            .iter()
+            .position(|proposal| proposal.packet == bytes)?;
+        self.refused.remove(place)
+    }
+
+    /// The proposal, if it was ours, was refused. The channel may bring it again when nothing speaks against it any
+    /// more, a member in it having come back (O-6): then it counts, and we must know what we proposed.
+    fn refuse(&mut self, own: Option<Proposal<G::Proposal>>) {
+        if let Some(own) = own {
+            self.refused.truncate(MAX_REFUSED - 1);
+            self.refused.push_front(Proposal { refused: true, ..own });
+        }
+    }
+
+    /// T-11: we are in no session, and see an operation of one that others have.
+    fn look_from_outside(&mut self, data: &AssociatedData) {
+        if !self.resolver.is_synchronised() {
+            let members = data
+                .before
+                .intersection(&self.channel)
+                .minus(&MemberSet::of(self.resolver.me().clone()));
+            self.seniors.extend(members);
+            self.hopefuls.extend(data.after.intersection(&self.channel));
+            self.hopefuls.remove(self.resolver.me());
+        }
+    }
+}
+
+fn rejection_cause(rejection: &Rejection) -> RejectionCause {
+    match rejection {
+        Rejection::OperationRunning | Rejection::WrongParent => RejectionCause::AnotherFirst,
+        Rejection::NotAllPresent { .. } => RejectionCause::NotPresent,
+        other => RejectionCause::Other(other.to_string()),
+    }
+}
+
+/// What it means for an operation that our random source fails: we cannot go on, and nobody is to blame.
+fn no_randomness() -> Failure {
+    Failure {
+        culprit: None,
+        reason: concilium_gka::Reason::NoState,
+        ends: false,
+    }
+}

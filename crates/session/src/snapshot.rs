@@ -1,0 +1,281 @@
+//! A session as bytes, and back.
+//!
+//! A snapshot holds everything, secrets and undrained outputs included: whoever saves one after every input and
+//! command, and drains the outputs only then, never sends what it would not remember after a crash. It is a
+//! version byte and a list of byte strings, each the encoding of one part, in the order of [`Session::snapshot`].
+
+use concilium_core::{MemberId, SessionName, wire};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::{Export as _, GroupKeyAgreement};
+use concilium_transcript::Transcript;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::session::{Proposal, Running, Stay};
+use crate::subsession::Subsession;
+use crate::{RestoreError, Session, Settings};
+
+/// The version of snapshots that this code writes and reads.
+const VERSION: u8 = 1;
+
+/// A byte string on its way into or out of a snapshot; erased when dropped.
+#[derive(Serialize, Deserialize)]
+struct Bytes(#[serde(with = "wire::bytes")] Vec<u8>);
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Parts(#[serde(with = "wire::list")] Vec<Bytes>);
+
+impl Parts {
+    fn push<T: Serialize + ?Sized>(&mut self, part: &T) {
+        self.push_bytes(&wire::encode_secret(part));
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        self.0.push(Bytes(bytes.to_vec()));
+    }
+
+    fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        wire::encode_secret(&(VERSION, self))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Reader, RestoreError> {
+        match wire::decode::<(u8, Self)>(bytes, bytes.len()) {
+            Ok((VERSION, parts)) => Ok(Reader(parts.0.into_iter())),
+            _ => Err(RestoreError),
+        }
+    }
+}
+
+struct Reader(std::vec::IntoIter<Bytes>);
+
+impl Reader {
+    fn bytes(&mut self) -> Result<Bytes, RestoreError> {
+        self.0.next().ok_or(RestoreError)
+    }
+
+    fn take<T: Serialize + for<'de> Deserialize<'de>>(&mut self) -> Result<T, RestoreError> {
+        let bytes = self.bytes()?;
+        wire::decode(&bytes.0, bytes.0.len()).map_err(|_| RestoreError)
+    }
+
+    /// A part that may be absent, announced by a flag.
+    fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, RestoreError>,
+    ) -> Result<Option<T>, RestoreError> {
+        if self.take::<bool>()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// Everything about this session, secrets and undrained outputs included, at any time: for storage that its
+    /// owner trusts. Save it after every input and command, and drain the outputs only then.
+    #[must_use]
+    pub fn snapshot(&self) -> Zeroizing<Vec<u8>> {
+        let mut parts = Parts::default();
+        parts.push(&(self.gka.me(), &self.name));
+        parts.push(&(self.now, self.announced));
+        parts.push(&self.actions);
+        parts.push(&self.waiting);
+        parts.push(&self.log);
+        parts.push(&self.warnings);
+        parts.push(&self.outputs);
+        parts.push(&(self.current.is_some(), self.past.len() as u64));
+        for subsession in self.subsessions() {
+            parts.push_bytes(&subsession.encryptor.export());
+            parts.push(&subsession.transcript);
+            parts.push(&subsession.state);
+        }
+        parts.push(&self.stay.is_some());
+        if let Some(stay) = &self.stay {
+            Self::push_stay(&mut parts, stay);
+        }
+        parts.into_bytes()
+    }
+
+    fn push_stay(parts: &mut Parts, stay: &Stay<G>) {
+        parts.push(&(
+            &stay.channel,
+            &stay.seniors,
+            &stay.hopefuls,
+            stay.found_at,
+            &stay.heirs,
+        ));
+        parts.push(&stay.resolver);
+        parts.push(&(&stay.departed, &stay.excluded, &stay.kicks));
+        parts.push(&(
+            stay.bad_share,
+            stay.retry_at,
+            stay.unsure_until,
+            stay.leaving,
+            stay.chain_since,
+            stay.included_at,
+        ));
+        parts.push(&stay.keys.is_some());
+        if let Some(keys) = &stay.keys {
+            parts.push_bytes(&keys.export());
+        }
+        parts.push(&(stay.proposal.is_some(), stay.refused.len() as u64));
+        for proposal in stay.proposal.iter().chain(&stay.refused) {
+            parts.push_bytes(&proposal.packet);
+            parts.push_bytes(&proposal.private.export());
+            parts.push(&(
+                &proposal.change,
+                proposal.for_action,
+                proposal.sent_at,
+                proposal.refused,
+            ));
+        }
+        parts.push(&stay.operation.is_some());
+        if let Some(running) = &stay.operation {
+            parts.push(&(
+                running.initial,
+                running.for_action,
+                &running.latest,
+                running.deadline,
+            ));
+            parts.push(&running.part.is_some());
+            if let Some(part) = &running.part {
+                parts.push_bytes(&part.export());
+            }
+        }
+    }
+
+    /// The session that a snapshot was taken of, to go on from there. `gka` must act for the same member, and the
+    /// name be the same.
+    ///
+    /// # Errors
+    /// Damaged, of another version, or of another member or session.
+    pub fn restore(
+        gka: G,
+        name: SessionName,
+        settings: Settings,
+        bytes: &[u8],
+    ) -> Result<Self, RestoreError> {
+        let mut parts = Parts::read(bytes)?;
+        let (me, named): (MemberId, SessionName) = parts.take()?;
+        if me != *gka.me() || named != name {
+            return Err(RestoreError);
+        }
+        let (now, announced) = parts.take()?;
+        let actions = parts.take()?;
+        let waiting = parts.take()?;
+        let log = parts.take()?;
+        let warnings = parts.take()?;
+        let outputs = parts.take()?;
+        let (current, past): (bool, u64) = parts.take()?;
+        let current = if current {
+            Some(Self::take_subsession(&mut parts)?)
+        } else {
+            None
+        };
+        let past = (0..past)
+            .map(|_| Self::take_subsession(&mut parts))
+            .collect::<Result<_, _>>()?;
+        let stay = parts.optional(|parts| Self::take_stay(&gka, parts))?;
+        if parts.0.next().is_some() {
+            return Err(RestoreError);
+        }
+        Ok(Self {
+            gka,
+            name,
+            settings,
+            now,
+            stay,
+            current,
+            past,
+            waiting,
+            actions,
+            log,
+            warnings,
+            outputs,
+            announced,
+        })
+    }
+
+    fn take_subsession(parts: &mut Reader) -> Result<Subsession<E>, RestoreError> {
+        let encryptor = E::restore(&parts.bytes()?.0).map_err(|_| RestoreError)?;
+        let transcript: Transcript<_> = parts.take()?;
+        Ok(Subsession {
+            encryptor,
+            transcript,
+            state: parts.take()?,
+        })
+    }
+
+    fn take_proposal(gka: &G, parts: &mut Reader) -> Result<Proposal<G::Proposal>, RestoreError> {
+        let packet = parts.bytes()?.0.clone();
+        let private = gka
+            .restore_proposal(&parts.bytes()?.0)
+            .map_err(|_| RestoreError)?;
+        let (change, for_action, sent_at, refused) = parts.take()?;
+        Ok(Proposal {
+            packet,
+            private,
+            change,
+            for_action,
+            sent_at,
+            refused,
+        })
+    }
+
+    fn take_stay(gka: &G, parts: &mut Reader) -> Result<Stay<G>, RestoreError> {
+        let (channel, seniors, hopefuls, found_at, heirs) = parts.take()?;
+        let resolver = parts.take()?;
+        let (departed, excluded, kicks) = parts.take()?;
+        let (bad_share, retry_at, unsure_until, leaving, chain_since, included_at) = parts.take()?;
+        let keys = parts.optional(|parts| gka.restore_state(&parts.bytes()?.0).map_err(|_| RestoreError))?;
+        let (proposal, refused): (bool, u64) = parts.take()?;
+        let proposal = if proposal {
+            Some(Self::take_proposal(gka, parts)?)
+        } else {
+            None
+        };
+        let refused = (0..refused)
+            .map(|_| Self::take_proposal(gka, parts))
+            .collect::<Result<_, _>>()?;
+        let operation = parts.optional(|parts| {
+            let (initial, for_action, latest, deadline) = parts.take()?;
+            let part =
+                parts.optional(|parts| gka.restore_operation(&parts.bytes()?.0).map_err(|_| RestoreError))?;
+            Ok(Running {
+                initial,
+                part,
+                for_action,
+                latest,
+                deadline,
+            })
+        })?;
+        Ok(Stay {
+            channel,
+            seniors,
+            hopefuls,
+            found_at,
+            heirs,
+            resolver,
+            keys,
+            proposal,
+            refused,
+            operation,
+            departed,
+            excluded,
+            kicks,
+            bad_share,
+            retry_at,
+            unsure_until,
+            leaving,
+            chain_since,
+            included_at,
+        })
+    }
+}

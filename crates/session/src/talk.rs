@@ -1,0 +1,372 @@
+//! Messages: taking them in, saying them, and what follows from them (M, G and L rules).
+
+use concilium_core::channel::ChannelAction;
+use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::{Context, MemberId, MemberSet, MessageId, SubsessionId, Time};
+use concilium_encryptor::{Kind, MessageEncryptor, SealError};
+use concilium_gka::GroupKeyAgreement;
+use concilium_server_order::{Confirmation, Link};
+use concilium_transcript::{InsertError, Inserted};
+
+use crate::subsession::{Refusal, Subsession};
+use crate::waiting::Waiting;
+use crate::{Event, Session, Warning, WarningKind};
+
+/// One of the subsessions that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Current,
+    /// One of those that shut down, by its place: 0 is the newest.
+    Past(usize),
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// Any packet from the channel.
+    pub(crate) fn packet(&mut self, from: &MemberId, bytes: &[u8], cx: &mut Context<'_>) {
+        if self.stay.is_none() {
+            return;
+        }
+        match packet::read(bytes) {
+            Ok((Frame::Operation, _)) => self.operation_packet(from, bytes, cx),
+            Ok((Frame::Message, body)) => self.message_packet(from, body, cx),
+            Ok((Frame::Announcement, body)) => {
+                if let Err(error) = self.gka.learn(&self.name, from, body) {
+                    self.skip(from, &error);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.skip(from, &error),
+        }
+    }
+
+    /// Something came in that changes nothing.
+    pub(crate) fn skip(&mut self, from: &MemberId, why: &dyn std::fmt::Display) {
+        self.emit(Event::Skipped {
+            from: from.clone(),
+            why: why.to_string(),
+        });
+    }
+
+    /// M-2: to the current subsession, then to those before it; otherwise it waits.
+    fn message_packet(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) {
+        if !self.try_read(from, body, cx) {
+            let waiting = Waiting {
+                packet: body.to_vec(),
+                until: self.now.after(self.settings.timing.patience()),
+                suspicious: self.expects_to_read(from),
+            };
+            self.waiting.push(from, waiting);
+        }
+    }
+
+    /// Whether a packet is readable with keys that we hold, in which case all that follows from it is done.
+    pub(crate) fn try_read(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) -> bool {
+        let now = self.now;
+        for which in self.whiches() {
+            let Some(subsession) = self.subsession_mut(which) else {
+                continue;
+            };
+            let id = Some(subsession.state.id);
+            match subsession.receive(body, now) {
+                Ok((_, inserted)) => {
+                    self.clear_warnings(|warning| {
+                        warning.kind == WarningKind::NotDecryptable && warning.members.contains(from)
+                    });
+                    self.inserted(which, inserted, cx);
+                }
+                Err(Refusal::NotDecryptable) => continue,
+                Err(Refusal::Bad) => {
+                    // Whoever made it holds the keys; the channel's sender is our best guess.
+                    let members = MemberSet::of(from.clone());
+                    self.warn_within(WarningKind::BadMessage, members, None, id);
+                }
+                Err(Refusal::AfterFinish(author)) => {
+                    let members = MemberSet::of(author);
+                    self.warn_within(WarningKind::BadMessage, members, None, id);
+                }
+                Err(Refusal::Refused(author, error)) => self.refused(which, author, &error),
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Whether we would expect to be able to read what a member sends now. Not while we are outside, are being
+    /// excluded (the others may be further than we can see, T-10), or have only just been included (they may
+    /// have sent it before).
+    fn expects_to_read(&self, from: &MemberId) -> bool {
+        let Some(stay) = &self.stay else { return false };
+        let me = self.gka.me();
+        let excluded = stay
+            .resolver
+            .running()
+            .is_some_and(|running| running.excludes(me));
+        let new_here = stay
+            .included_at
+            .is_some_and(|at| self.now < at.after(self.settings.timing.linger()));
+        self.members().contains(from) && !excluded && !new_here && !stay.bad_share
+    }
+
+    /// An author broke a rule of the transcript.
+    fn refused(&mut self, which: Which, author: MemberId, error: &InsertError) {
+        let harmless = matches!(error, InsertError::QuotaFull(_) | InsertError::Full);
+        if harmless {
+            self.skip(&author, error);
+            return;
+        }
+        let subsession = self.subsession_mut(which).map(|subsession| subsession.state.id);
+        let members = MemberSet::of(author);
+        self.warn_within(WarningKind::BadMessage, members, None, subsession);
+    }
+
+    /// What a message, ours or another's, brought into a transcript.
+    pub(crate) fn inserted(&mut self, which: Which, inserted: Inserted, cx: &mut Context<'_>) {
+        for id in &inserted.accepted {
+            self.accepted(which, id, cx);
+        }
+        for rejected in inserted.rejected {
+            self.refused(which, rejected.author, &rejected.reason);
+        }
+        for fork in inserted.forks {
+            let subsession = self.subsession_mut(which).map(|subsession| subsession.state.id);
+            let members = MemberSet::of(fork.author);
+            let message = Some(fork.second);
+            self.warn_within(WarningKind::AuthorFork, members, message, subsession);
+        }
+        for id in inserted.fully_acked {
+            self.fully_acked(which, id);
+        }
+    }
+
+    /// A message has entered a transcript, after all its parents.
+    fn accepted(&mut self, which: Which, id: &MessageId, cx: &mut Context<'_>) {
+        let me = self.gka.me().clone();
+        let timing = self.settings.timing;
+        let now = self.now;
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
+        let Some(author) = subsession
+            .transcript
+            .message(id)
+            .map(|message| message.author.clone())
+        else {
+            return;
+        };
+        let Some(note) = subsession.transcript.body_mut(id) else {
+            return;
+        };
+        let (kind, confirmation) = (note.kind, note.confirmation.take());
+        let body = std::mem::take(&mut note.body);
+        let subsession_id = subsession.state.id;
+
+        // data that had waited for its parents and turns out to follow its author's finish.
+        let late = kind == Kind::DATA && subsession.state.finished.contains(&author);
+        if kind == Kind::FINISH {
+            subsession.state.finished.insert(author.clone());
+        }
+        if !kind.is_ack() {
+            let wait = if kind == Kind::FINISH {
+                timing.finish()
+            } else {
+                timing.full_ack()
+            };
+            if !subsession.transcript.is_fully_acked(id).unwrap_or(true) {
+                subsession.state.monitor.expect(*id, now.after(wait));
+            }
+            if author != me {
+                // L-6: a finish is acknowledged at once, anything else in our next message or after a while (L-2).
+                let delay = if kind == Kind::FINISH {
+                    std::time::Duration::ZERO
+                } else {
+                    timing.ack_delay(cx)
+                };
+                subsession.state.ack.owe(now.after(delay));
+            }
+        }
+        let shown = (kind == Kind::DATA).then(|| body.clone());
+        self.record(which, id, &author, shown);
+        self.clear_warnings(|warning| {
+            warning.kind == WarningKind::MissingParents && warning.message.as_ref() == Some(id)
+        });
+        if let Some(confirmation) = confirmation {
+            self.confirmed(
+                &author,
+                Link {
+                    packet: confirmation.packet,
+                    chain: confirmation.chain,
+                },
+            );
+        }
+        if late {
+            let (members, message) = (MemberSet::of(author), Some(*id));
+            let subsession = Some(subsession_id);
+            self.warn_within(WarningKind::BadMessage, members, message, subsession);
+        } else if kind == Kind::DATA {
+            self.emit(Event::Message {
+                id: *id,
+                author,
+                body,
+            });
+        } else if kind == Kind::FINISH && author != me {
+            self.emit(Event::MemberFinished { member: author });
+        } else if !kind.is_known() {
+            self.emit(Event::UnknownMessage {
+                id: *id,
+                author,
+                kind,
+            }); // M-7
+        }
+    }
+
+    fn record(&mut self, which: Which, id: &MessageId, author: &MemberId, shown: Option<Vec<u8>>) {
+        let subsession = match which {
+            Which::Current => self.current.as_ref(),
+            Which::Past(place) => self.past.get(place),
+        };
+        if let Some(subsession) = subsession {
+            self.log
+                .push(subsession.state.id, &subsession.transcript, id, author, shown);
+        }
+    }
+
+    fn fully_acked(&mut self, which: Which, id: MessageId) {
+        if let Some(subsession) = self.subsession_mut(which) {
+            subsession.state.monitor.settle(&id);
+        }
+        self.clear_warnings(|warning| {
+            let about_acks = matches!(
+                warning.kind,
+                WarningKind::NotFullyAcked | WarningKind::FinishTimeout
+            );
+            about_acks && warning.message == Some(id)
+        });
+        if self.log.get(&id).is_some() {
+            self.emit(Event::FullyAcked { id });
+        }
+    }
+
+    /// A member authenticates where it stands in the chain of operations (O-10).
+    fn confirmed(&mut self, member: &MemberId, link: Link) {
+        let Some(stay) = &mut self.stay else { return };
+        match stay.resolver.confirm(member, link) {
+            Confirmation::Different => {
+                self.warn(WarningKind::InconsistentHistory, MemberSet::of(member.clone()));
+            }
+            confirmation => {
+                if confirmation == Confirmation::Consistent {
+                    stay.unsure_until = Time::NEVER; // The operation that excluded us has failed for the others too.
+                }
+                let missing = stay.resolver.missing();
+                self.clear_warnings(|warning| {
+                    let late = warning.kind == WarningKind::ChainUnconfirmed;
+                    late && warning.members.intersection(&missing).is_empty()
+                });
+            }
+        }
+    }
+
+    /// Says something in a subsession. It acknowledges all that we have seen there (L-2), and confirms the chain
+    /// if we have not done so yet (O-10).
+    pub(crate) fn speak(
+        &mut self,
+        which: Which,
+        kind: Kind,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<MessageId, SealError> {
+        let me = self.gka.me().clone();
+        let claim = match which {
+            Which::Current => self.stay.as_ref().and_then(|stay| stay.resolver.claim()),
+            Which::Past(_) => None,
+        };
+        let until = cx.now().after(self.settings.timing.finish());
+        let Some(subsession) = self.subsession_mut(which) else {
+            return Err(SealError::TooManyParents(0));
+        };
+        let (id, packet, inserted) = subsession.say(&me, kind, body, claim, cx)?;
+        if kind == Kind::FINISH {
+            subsession.state.own_finish = Some((id, until));
+        }
+        self.act(ChannelAction::Send {
+            bytes: packet::frame(Frame::Message, &packet),
+        });
+        self.inserted(which, inserted, cx);
+        Ok(id)
+    }
+
+    /// The acks and confirmations that are due.
+    pub(crate) fn speak_if_due(&mut self, cx: &mut Context<'_>) {
+        for which in self.whiches() {
+            let now = self.now;
+            let Some(subsession) = self.subsession_mut(which) else {
+                continue;
+            };
+            let state = &mut subsession.state;
+            let alone = subsession.transcript.members().len() < 2;
+            let kind = if state.ack.due() <= now {
+                Kind::AUTOMATIC_ACK
+            } else if state.confirm_due <= now {
+                Kind::CONSISTENCY
+            } else {
+                continue;
+            };
+            let spoken = if alone {
+                None
+            } else {
+                self.speak(which, kind, &[], cx).ok()
+            };
+            if let (None, Some(subsession)) = (spoken, self.subsession_mut(which)) {
+                // The random source failed, or nobody listens: not again before the next occasion.
+                subsession.state.ack.sent();
+                subsession.state.confirm_due = Time::NEVER;
+            }
+        }
+    }
+
+    /// All subsessions that there are, the newest first.
+    pub(crate) fn whiches(&self) -> impl Iterator<Item = Which> + use<G, E> {
+        std::iter::once(Which::Current).chain((0..self.past.len()).map(Which::Past))
+    }
+
+    pub(crate) fn subsession_mut(&mut self, which: Which) -> Option<&mut Subsession<E>> {
+        match which {
+            Which::Current => self.current.as_mut(),
+            Which::Past(place) => self.past.get_mut(place),
+        }
+    }
+
+    /// Raises a warning about these members.
+    pub(crate) fn warn(&mut self, kind: WarningKind, members: MemberSet) {
+        self.warn_within(kind, members, None, None);
+    }
+
+    /// Raises a warning about these members, and perhaps about one message and one subsession.
+    pub(crate) fn warn_within(
+        &mut self,
+        kind: WarningKind,
+        members: MemberSet,
+        message: Option<MessageId>,
+        subsession: Option<SubsessionId>,
+    ) {
+        let warning = Warning {
+            kind,
+            members,
+            message,
+            subsession,
+        };
+        if self.warnings.raise(warning.clone()) {
+            tracing::warn!(member = %self.gka.me(), %warning, "warning raised");
+            self.emit(Event::WarningRaised(warning));
+        }
+    }
+
+    pub(crate) fn clear_warnings(&mut self, gone: impl Fn(&Warning) -> bool) {
+        if self.warnings.is_empty() {
+            return;
+        }
+        for warning in self.warnings.clear(gone) {
+            self.emit(Event::WarningCleared(warning));
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! What is due now, and when something will be next.
+//!
+//! Every input and every command ends here, so that nothing depends on which of them made a thing due.
+
+use concilium_core::channel::ChannelAction;
+use concilium_core::{Change, Context, MemberId, MemberSet, Time};
+use concilium_encryptor::{Kind, MessageEncryptor};
+use concilium_gka::{GroupKeyAgreement, ProposeError};
+
+use crate::talk::Which;
+use crate::{ActionKind, ActionOutcome, ActionStage, RejectionCause, Session, WarningKind};
+
+/// So many messages at once are looked at for a warning: the longest overdue say enough.
+const MAX_OVERDUE: usize = 16;
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    pub(crate) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.rejoin();
+        self.expire_proposal();
+        self.end_long_operation();
+        self.invite_and_expire();
+        self.speak_if_due(cx);
+        self.part_if_finished(cx);
+        self.close_if_due();
+        self.found_if_senior(cx);
+        self.kick_if_due();
+        self.look_for_trouble();
+        if let Err(error) = self.pursue(cx) {
+            self.cannot_propose(&error);
+        }
+        self.announce_state();
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens; `None`: nothing is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        let timing = &self.settings.timing;
+        let mut times = vec![self.waiting.next_timeout()];
+        if let Some(action) = self.actions.current() {
+            times.push(action.begun_at.after(timing.join_deadline()));
+            times.push(action.retry_at);
+        }
+        let subsessions = self.subsessions();
+        times.extend(subsessions.map(|subsession| subsession.next_timeout(self.now, timing)));
+        if let Some(stay) = &self.stay {
+            times.extend(
+                stay.proposal
+                    .as_ref()
+                    .map(|sent| sent.sent_at.after(timing.channel_reply())),
+            );
+            times.extend(stay.operation.as_ref().map(|running| running.deadline));
+            times.extend(stay.kicks.values());
+            let turn = timing.turn(self.rank(None));
+            times.extend(stay.departed.values().map(|since| since.after(turn)));
+            times.extend([stay.retry_at, stay.found_at, stay.unsure_until]);
+            times.push(stay.chain_since.after(timing.confirmation_deadline()));
+            times.extend(self.refresh_due());
+        }
+        times
+            .into_iter()
+            .filter(|at| *at > self.now && *at < Time::NEVER)
+            .min()
+    }
+
+    /// T-12: asks the channel again, until it makes no sense any more.
+    fn rejoin(&mut self) {
+        let timing = self.settings.timing;
+        let now = self.now;
+        if self.stay.is_some() || !self.actions.is_joining() {
+            return;
+        }
+        let Some(action) = self.actions.current_mut() else {
+            return;
+        };
+        if action.begun_at.after(timing.join_deadline()) <= now {
+            return self.settle_action(ActionOutcome::TimedOut);
+        }
+        if action.retry_at <= now {
+            action.retry_at = now.after(timing.channel_reply());
+            self.act(ChannelAction::Enter);
+        }
+    }
+
+    /// The channel has lost a proposal of ours.
+    fn expire_proposal(&mut self) {
+        let (now, wait) = (self.now, self.settings.timing.channel_reply());
+        let Some(stay) = &mut self.stay else { return };
+        if let Some(lost) = stay
+            .proposal
+            .take_if(|proposal| proposal.sent_at.after(wait) <= now)
+        {
+            self.rejected(lost.change, lost.for_action, RejectionCause::NoEcho);
+        }
+    }
+
+    /// O-11: an operation that takes too long is aborted; one that excludes us is not ours to see the end of, and
+    /// we leave by ourselves (T-10).
+    fn end_long_operation(&mut self) {
+        let (now, wait) = (self.now, self.settings.timing.channel_reply());
+        let me = self.gka.me();
+        let Some(stay) = &mut self.stay else { return };
+        if stay.unsure_until < Time::NEVER && stay.unsure_until <= now {
+            stay.unsure_until = Time::NEVER;
+            return self.leave();
+        }
+        let Some(running) = stay.operation.as_mut().filter(|running| running.deadline <= now) else {
+            return;
+        };
+        running.deadline = now.after(wait); // In case the channel loses this one.
+        let initial = running.initial;
+        if stay
+            .resolver
+            .running()
+            .is_some_and(|running| running.after.contains(me))
+        {
+            let _ = self.send_abort(initial);
+        } else {
+            self.leave();
+        }
+    }
+
+    /// Brings in those whom the user wants to include, and gives up when it takes too long.
+    fn invite_and_expire(&mut self) {
+        let now = self.now;
+        let Some(change) = self.actions.change().cloned() else {
+            return;
+        };
+        let Some(stay) = &mut self.stay else { return };
+        let Some(action) = self.actions.current_mut() else {
+            return;
+        };
+        // T-2: whoever enters while an operation runs is put out.
+        let idle = stay.proposal.is_none() && stay.resolver.running().is_none();
+        if idle && action.begun_at.after(self.settings.timing.join_deadline()) <= now {
+            return self.settle_action(ActionOutcome::TimedOut);
+        }
+        let mut invited = MemberSet::new();
+        for member in &change.include {
+            if stay.excluded.contains_key(member) {
+                stay.kicks.entry(member.clone()).or_insert(now); // T-8
+            } else if idle && !stay.channel.contains(member) && action.invited.insert(member.clone()) {
+                invited.insert(member.clone());
+            }
+        }
+        if invited.is_empty() {
+            return;
+        }
+        for member in invited {
+            self.act(ChannelAction::Invite { member });
+        }
+        let awaited = self.awaited(&change);
+        self.stage(ActionStage::Waiting(awaited));
+    }
+
+    /// T-9, L-6: finish, wait until all have seen it, leave.
+    fn part_if_finished(&mut self, cx: &mut Context<'_>) {
+        if !self.actions.is_parting() {
+            return;
+        }
+        let now = self.now;
+        let present = self.present();
+        let me = self.gka.me().clone();
+        let Some(stay) = &self.stay else { return };
+        if stay.leaving {
+            if stay.retry_at <= now {
+                self.leave(); // The channel has not let us go yet.
+            }
+            return;
+        }
+        if !stay.resolver.is_member() {
+            return self.leave();
+        }
+        let finish = self.subsessions().filter_map(|subsession| {
+            let (id, until) = subsession.state.own_finish?;
+            Some((id, until, subsession.missing(&id, &present), subsession.state.id))
+        });
+        if let Some((id, until, members, subsession)) = finish.last() {
+            if members.is_empty() {
+                self.acknowledge_all(cx);
+                self.leave();
+            } else if until <= now {
+                let (message, subsession) = (Some(id), Some(subsession));
+                self.warn_within(WarningKind::FinishTimeout, members, message, subsession);
+                self.leave();
+            }
+            return;
+        }
+        if stay.operation.is_some()
+            && stay
+                .resolver
+                .running()
+                .is_some_and(|running| running.after.contains(&me))
+        {
+            return; // Leaving now would make it fail for everybody (T-5).
+        }
+        let alone = present.iter().all(|member| *member == me);
+        if alone || self.speak(Which::Current, Kind::FINISH, &[], cx).is_err() {
+            self.leave();
+        } else {
+            self.part_if_finished(cx);
+        }
+    }
+
+    /// L-2: what crossed our finish on its way is acknowledged before we go.
+    fn acknowledge_all(&mut self, cx: &mut Context<'_>) {
+        let now = self.now;
+        for which in self.whiches() {
+            if let Some(subsession) = self.subsession_mut(which)
+                && subsession.state.ack.due() < Time::NEVER
+            {
+                subsession.state.ack.owe(now);
+            }
+        }
+        self.speak_if_due(cx);
+    }
+
+    /// M-1, T-10: a past subsession closes when its time has come; whoever was excluded is put out of the channel
+    /// once nothing there is left to be seen.
+    fn close_if_due(&mut self) {
+        let now = self.now;
+        self.close_past(|_, past| past.state.closes_at <= now);
+        let present = self.present();
+        let consistent = self.past.iter().all(|past| past.is_consistent(&present));
+        let Some(stay) = &self.stay else { return };
+        if consistent && !stay.excluded.is_empty() {
+            let excluded: Vec<(MemberId, MemberId)> = stay
+                .excluded
+                .iter()
+                .map(|(member, by)| (member.clone(), by.clone()))
+                .collect();
+            for (member, by) in excluded {
+                self.kick_in_turn(member, Some(&by));
+            }
+        }
+    }
+
+    fn kick_if_due(&mut self) {
+        let (now, again) = (self.now, self.settings.timing.channel_reply());
+        let Some(stay) = &mut self.stay else { return };
+        let mut due = Vec::new();
+        for (member, at) in &mut stay.kicks {
+            if *at <= now {
+                *at = now.after(again);
+                due.push(member.clone());
+            }
+        }
+        for member in due {
+            self.act(ChannelAction::Kick { member });
+        }
+    }
+
+    /// Raises the warnings whose time has come, and clears those that have lost their ground.
+    fn look_for_trouble(&mut self) {
+        let now = self.now;
+        for from in self.waiting.expire(now) {
+            self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
+        }
+        for which in self.whiches() {
+            self.look_for_missing_acks(which);
+            self.look_for_missing_parents(which);
+        }
+        self.look_for_missing_confirmations();
+        self.look_for_differences();
+    }
+
+    /// L-1: a message that should have been seen by everyone by now.
+    fn look_for_missing_acks(&mut self, which: Which) {
+        let now = self.now;
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
+        let overdue: Vec<_> = subsession.state.monitor.overdue(now).take(MAX_OVERDUE).collect();
+        if overdue.is_empty() {
+            return;
+        }
+        let own_finish = subsession.state.own_finish.map(|(id, _)| id);
+        let id = subsession.state.id;
+        let present = self.present();
+        for message in overdue {
+            let Some(subsession) = self.subsession_mut(which) else {
+                return;
+            };
+            let members = subsession.missing(&message, &present);
+            if members.is_empty() {
+                // Whoever has not seen it is not here any more: that is no warning.
+                subsession.state.monitor.settle(&message);
+                self.clear_warnings(|warning| warning.message == Some(message));
+            } else {
+                let finish = own_finish == Some(message);
+                let kind = if finish {
+                    WarningKind::FinishTimeout
+                } else {
+                    WarningKind::NotFullyAcked
+                };
+                self.warn_within(kind, members, Some(message), Some(id));
+            }
+        }
+    }
+
+    /// G-1: a message that has waited too long for its parents.
+    fn look_for_missing_parents(&mut self, which: Which) {
+        let (now, patience) = (self.now, self.settings.timing.patience());
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
+        if subsession.transcript.deferred_len() == 0 {
+            return;
+        }
+        let id = Some(subsession.state.id);
+        let waiting = subsession
+            .transcript
+            .deferred()
+            .filter(|deferred| deferred.since.after(patience) <= now);
+        let late: Vec<_> = waiting
+            .map(|deferred| (*deferred.id, deferred.author.clone()))
+            .collect();
+        for (message, author) in late {
+            let members = MemberSet::of(author);
+            self.warn_within(WarningKind::MissingParents, members, Some(message), id);
+        }
+    }
+
+    /// O-10: a member that should have confirmed the chain by now.
+    fn look_for_missing_confirmations(&mut self) {
+        let present = self.present();
+        let Some(stay) = &self.stay else { return };
+        let due = stay
+            .chain_since
+            .after(self.settings.timing.confirmation_deadline());
+        if due > self.now || stay.resolver.claim().is_none() || stay.bad_share {
+            return;
+        }
+        let me = MemberSet::of(self.gka.me().clone());
+        let missing = stay.resolver.missing().intersection(&present).minus(&me);
+        self.clear_warnings(|warning| {
+            warning.kind == WarningKind::ChainUnconfirmed && warning.members.intersection(&missing).is_empty()
+        });
+        for member in missing {
+            self.warn(WarningKind::ChainUnconfirmed, MemberSet::of(member));
+        }
+    }
+
+    /// O-10: a member that has accepted other operations than we have. Also what was said before an operation ended
+    /// is decided when it ends.
+    fn look_for_differences(&mut self) {
+        let Some(stay) = &self.stay else { return };
+        let differing: Vec<MemberId> = stay.resolver.differences().keys().cloned().collect();
+        for member in differing {
+            self.warn(WarningKind::InconsistentHistory, MemberSet::of(member));
+        }
+    }
+
+    /// The session members who are in the channel and have been all the time.
+    pub(crate) fn present(&self) -> MemberSet {
+        let Some(stay) = &self.stay else {
+            return MemberSet::new();
+        };
+        stay.channel
+            .iter()
+            .filter(|member| !stay.departed.contains_key(*member))
+            .cloned()
+            .collect()
+    }
+
+    /// When our contribution to the keys, the oldest of all, is due for a refresh (C-11).
+    fn refresh_due(&self) -> Option<Time> {
+        let keys = self.stay.as_ref()?.keys.as_ref()?;
+        let after = self.settings.refresh_after?;
+        let ages = self.gka.ages(keys);
+        ages.oldest()
+            .filter(|(who, _)| *who == self.gka.me())
+            .map(|(_, since)| since.after(after))
+    }
+
+    /// What we want the members to be, if it is anything else than they are; and whether the user wants it, or our
+    /// duties do.
+    fn wish(&self) -> Option<(Change, bool)> {
+        let stay = self.stay.as_ref()?;
+        let head = stay.resolver.head()?;
+        let unsure = stay.unsure_until < Time::NEVER;
+        let busy = stay.resolver.running().is_some() || stay.proposal.is_some() || stay.leaving;
+        if busy || unsure || stay.bad_share || !stay.resolver.is_member() || self.actions.is_parting() {
+            return None;
+        }
+        let members = &head.members;
+        let unwanted = |member: &MemberId| {
+            members.contains(member)
+                || stay.excluded.contains_key(member)
+                || stay.departed.contains_key(member)
+                || stay.kicks.contains_key(member)
+        };
+        let turn = self.settings.timing.turn(self.rank(None));
+        let mut wish = Change::refresh();
+        let mut for_action = false;
+        let mut refresh = false;
+        if let Some(change) = self.actions.change() {
+            let include = change.include.minus(members);
+            let exclude = change.exclude.intersection(members);
+            let there = include
+                .iter()
+                .all(|member| stay.channel.contains(member) && !unwanted(member));
+            let left_to_do = change.is_refresh() || !include.is_empty() || !exclude.is_empty();
+            if there && left_to_do {
+                (wish, for_action, refresh) = (Change { include, exclude }, true, change.is_refresh());
+            }
+        }
+        if stay.retry_at <= self.now {
+            if self.settings.auto_include {
+                wish.include
+                    .extend(stay.channel.iter().filter(|member| !unwanted(member)).cloned()); // T-1
+            } else {
+                wish.include
+                    .extend(stay.heirs.iter().filter(|member| !unwanted(member)).cloned()); // T-11
+            }
+            refresh |= self.refresh_due().is_some_and(|due| due <= self.now);
+        }
+        // T-4, T-6: together with whatever else there is to do, or when it is our turn.
+        let our_turn = stay
+            .departed
+            .values()
+            .any(|since| since.after(turn) <= self.now && stay.retry_at <= self.now);
+        if our_turn || refresh || !wish.is_refresh() {
+            wish.exclude.extend(
+                stay.departed
+                    .keys()
+                    .filter(|member| members.contains(member))
+                    .cloned(),
+            );
+        }
+        (refresh || !wish.is_refresh()).then_some((wish, for_action))
+    }
+
+    /// Proposes what we want, if there is anything and the group is free to hear it.
+    pub(crate) fn pursue(&mut self, cx: &mut Context<'_>) -> Result<(), ProposeError> {
+        match self.wish() {
+            Some((change, for_action)) => self.propose(change, for_action, cx),
+            None => Ok(()),
+        }
+    }
+
+    /// What we wanted to propose cannot be proposed.
+    fn cannot_propose(&mut self, error: &ProposeError) {
+        let retry_at = self.now.after(self.settings.timing.channel_reply());
+        if matches!(error, ProposeError::NotAnnounced(_)) {
+            return; // K-14: the announcement is on its way, or the action comes to its deadline.
+        }
+        if let Some(stay) = &mut self.stay {
+            if let ProposeError::UnknownIdentity(member) = error {
+                stay.heirs.remove(member);
+            }
+            stay.retry_at = retry_at;
+        }
+        let me = self.gka.me().clone();
+        self.skip(&me, error);
+        if matches!(
+            self.actions.current().map(|action| &action.kind),
+            Some(ActionKind::Change(_))
+        ) {
+            self.settle_action(ActionOutcome::Rejected(RejectionCause::Other(error.to_string())));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The channel and the session: who comes and goes, and what that calls for (T rules).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use concilium_core::channel::ChannelAction;
+use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::{Context, MemberId, MemberSet, PacketId, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::GroupKeyAgreement;
+use concilium_server_order::{Outcome, Resolver};
+
+use crate::session::Stay;
+use crate::waiting::WaitingRoom;
+use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session};
+
+/// So many turns a member who is left alone has to be heard in, before we take it that there is none (T-11).
+const FOUND_AFTER_TURNS: usize = 4;
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// We are in the channel.
+    pub(crate) fn entered(&mut self, mut members: MemberSet, cx: &mut Context<'_>) {
+        if self.stay.is_some() {
+            self.left(cx); // The channel has skipped a leave: what we knew is void (T-3).
+        }
+        let me = self.gka.me().clone();
+        members.insert(me.clone());
+        let seniors = members.minus(&MemberSet::of(me.clone()));
+        self.stay = Some(Stay {
+            channel: members,
+            seniors,
+            hopefuls: MemberSet::new(),
+            found_at: Time::NEVER,
+            heirs: MemberSet::new(),
+            resolver: Resolver::unsynchronised(me),
+            keys: None,
+            proposal: None,
+            refused: VecDeque::new(),
+            operation: None,
+            departed: BTreeMap::new(),
+            excluded: BTreeMap::new(),
+            kicks: BTreeMap::new(),
+            bad_share: false,
+            retry_at: Time::ZERO,
+            unsure_until: Time::NEVER,
+            leaving: false,
+            chain_since: self.now,
+            included_at: None,
+        });
+        self.found_if_senior(cx);
+        self.announce(cx);
+    }
+
+    /// T-11: nobody who was here before us is left, and we are in no session: we start one, and the juniors, who
+    /// wait for us, come in.
+    pub(crate) fn found_if_senior(&mut self, cx: &mut Context<'_>) {
+        let Some(stay) = &mut self.stay else { return };
+        if !stay.seniors.is_empty() || stay.resolver.is_synchronised() {
+            stay.found_at = Time::NEVER;
+            return;
+        }
+        if !stay.hopefuls.is_empty() && stay.found_at == Time::NEVER {
+            // Somebody who came after us may be a member already. Members who are left alone say so at once, by
+            // excluding whoever has left.
+            stay.found_at = self.now.after(self.settings.timing.turn(FOUND_AFTER_TURNS));
+        }
+        if !stay.hopefuls.is_empty() && self.now < stay.found_at {
+            return;
+        }
+        let Ok(parent) = cx.random() else {
+            return; // Tried again at the next event.
+        };
+        let me = self.gka.me().clone();
+        stay.heirs = stay.channel.minus(&MemberSet::of(me.clone()));
+        stay.resolver = Resolver::found(me.clone(), PacketId::from_bytes(parent)); // O-2
+        let members = MemberSet::of(me);
+        self.emit(Event::MembershipChanged {
+            subsession: None,
+            members: members.clone(),
+            joined: members,
+            parted: MemberSet::new(),
+        });
+        if self.actions.is_joining() {
+            self.settle_action(ActionOutcome::Done);
+        }
+    }
+
+    /// K-14: publishes what others may need to include us.
+    fn announce(&mut self, cx: &mut Context<'_>) {
+        if let Ok(Some(announcement)) = self.gka.announce(&self.name, cx) {
+            self.act(ChannelAction::Send {
+                bytes: packet::frame(Frame::Announcement, &announcement),
+            });
+        }
+    }
+
+    /// T-3: out of the channel, for whatever reason: all that we knew of the session is cleared. What was said
+    /// stays readable.
+    pub(crate) fn left(&mut self, cx: &mut Context<'_>) {
+        let Some(stay) = self.stay.take() else { return };
+        let was_member = stay.resolver.is_member();
+        let members = stay
+            .resolver
+            .head()
+            .map(|head| head.members.clone())
+            .unwrap_or_default();
+        self.past.extend(self.current.take());
+        self.close_past(|_, _| true);
+        self.waiting = WaitingRoom::default();
+        self.clear_warnings(|_| true);
+        if was_member {
+            self.emit(Event::MembershipChanged {
+                subsession: None,
+                members: MemberSet::new(),
+                joined: MemberSet::new(),
+                parted: members,
+            });
+        }
+        match self.actions.current().map(|action| &action.kind) {
+            Some(ActionKind::Join) if !stay.leaving => {
+                // T-12: kicked while trying to join: again, after a while.
+                let retry_at = self.now.after(self.settings.timing.rejoin_delay(cx));
+                if let Some(action) = self.actions.current_mut() {
+                    action.retry_at = retry_at;
+                }
+            }
+            Some(ActionKind::Part) => self.settle_action(ActionOutcome::Done),
+            Some(_) => self.settle_action(ActionOutcome::Left),
+            None => {}
+        }
+    }
+
+    /// Somebody else is in the channel now.
+    pub(crate) fn member_entered(&mut self, member: MemberId, cx: &mut Context<'_>) {
+        let Some(stay) = &mut self.stay else { return };
+        if !stay.channel.insert(member.clone()) {
+            return;
+        }
+        if !stay.resolver.is_member() {
+            // Whoever comes after us has not seen what we announced.
+            return self.announce(cx);
+        }
+        self.waiting.forget(&member);
+        let running = stay.resolver.running();
+        let stranger = running.is_some_and(|running| !running.after.contains(&member)); // T-2
+        if stranger || stay.departed.contains_key(&member) {
+            // T-7 too: who still has to be excluded is kept out until then.
+            let author = running.map(|running| running.author.clone());
+            self.kick_in_turn(member, author.as_ref());
+            return;
+        }
+        if !self.members().contains(&member) {
+            self.emit(Event::SomeoneEntered { member }); // T-1
+        }
+    }
+
+    /// Somebody else is out of the channel.
+    pub(crate) fn member_left(&mut self, member: &MemberId, cx: &mut Context<'_>) {
+        let Some(stay) = &mut self.stay else { return };
+        if !stay.channel.remove(member) {
+            return;
+        }
+        stay.seniors.remove(member);
+        stay.hopefuls.remove(member);
+        stay.heirs.remove(member);
+        stay.kicks.remove(member);
+        if stay.excluded.remove(member).is_some()
+            && let Some(action) = self.actions.current_mut()
+        {
+            action.invited.remove(member); // T-8: out at last, it can be invited now.
+        }
+        for subsession in self.current.iter_mut().chain(&mut self.past) {
+            if subsession.transcript.members().contains(member) {
+                subsession.state.gone.insert(member.clone());
+            }
+        }
+        let failed = stay.resolver.left(member, &stay.channel); // T-5
+        let is_member = stay
+            .resolver
+            .head()
+            .is_some_and(|head| head.members.contains(member));
+        if stay.resolver.is_member() && is_member {
+            stay.departed.insert(member.clone(), self.now); // T-4, T-6
+        }
+        if let Some(record) = failed {
+            let cause = match &record.outcome {
+                Outcome::Left { who } => FailureCause::Left(who.clone()),
+                Outcome::Aborted { by } => FailureCause::Aborted(by.clone()),
+                Outcome::Finished => return,
+            };
+            self.operation_failed(&record, cause, cx);
+        }
+        self.emit(Event::SomeoneLeft {
+            member: member.clone(),
+        });
+        self.found_if_senior(cx);
+        // T-13: the last member leaves too.
+        let last = self.stay.as_ref().is_some_and(|stay| stay.channel.len() == 1);
+        if last && is_member && !self.settings.stay_if_last && !self.actions.is_joining() {
+            self.leave();
+        }
+    }
+
+    /// An operation has ended. Whoever we asked in while it ran was put out again (T-2), and is asked once more.
+    pub(crate) fn invite_again(&mut self) {
+        if let (Some(stay), Some(action)) = (&self.stay, self.actions.current_mut()) {
+            action.invited = action.invited.intersection(&stay.channel);
+        }
+    }
+
+    /// Asks the channel to let us go.
+    pub(crate) fn leave(&mut self) {
+        if let Some(stay) = &mut self.stay {
+            stay.leaving = true;
+            stay.retry_at = self.now.after(self.settings.timing.channel_reply());
+            self.act(ChannelAction::Leave);
+        }
+    }
+
+    /// Puts somebody out of the channel: all members want it, so they take turns. `first` is the one who acts at
+    /// once.
+    pub(crate) fn kick_in_turn(&mut self, member: MemberId, first: Option<&MemberId>) {
+        let rank = self.rank(first);
+        let turn = self.now.after(self.settings.timing.turn(rank));
+        if let Some(stay) = &mut self.stay {
+            stay.kicks.entry(member).or_insert(turn);
+        }
+    }
+
+    /// Our place among the session's members in the channel, after `first`, if that is a member.
+    pub(crate) fn rank(&self, first: Option<&MemberId>) -> usize {
+        let me = self.gka.me();
+        let Some(stay) = &self.stay else { return 0 };
+        let present = self.members().intersection(&stay.channel);
+        if first == Some(me) {
+            return 0;
+        }
+        let others = present
+            .iter()
+            .take_while(|member| *member != me)
+            .filter(|member| Some(*member) != first);
+        others.count() + usize::from(first.is_some_and(|first| present.contains(first)))
+    }
+}

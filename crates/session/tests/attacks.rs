@@ -1,0 +1,261 @@
+//! Attacks and faults that a whole session has to withstand, by their ids in `docs/security.md`.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Net, Talk, id, set, trio};
+use concilium_core::channel::ChannelEvent;
+use concilium_core::{Change, Context, MemberId, SessionName, Time};
+use concilium_session::{ActionError, Event, Output, SendError, Settings};
+use concilium_testkit::network::{Conduct, EPOCH};
+use concilium_testkit::rng::{Broken, seeded};
+
+#[test]
+fn a04_with_a_broken_random_source_nothing_is_sent_and_nothing_changes() {
+    let net = trio(1);
+    let alice = id("alice");
+    let before = net.session(&alice).unwrap().snapshot();
+    let now = net.now();
+    for broken in Broken::ALL {
+        let mut session = net.copy(&alice, &before).unwrap();
+        let mut source = broken;
+        let sent = session.send(b"hello", &mut Context::new(now, &mut source));
+        assert!(
+            matches!(sent, Err(SendError::Randomness(_))),
+            "{broken:?}: {sent:?}"
+        );
+        let mut source = broken;
+        let changed = session.change(Change::refresh(), &mut Context::new(now, &mut source));
+        assert!(
+            matches!(changed, Err(ActionError::Propose(_))),
+            "{broken:?}: {changed:?}"
+        );
+        assert_eq!(session.poll_output(), None, "{broken:?}");
+        assert_eq!(session.snapshot(), before, "{broken:?}");
+    }
+}
+
+#[test]
+fn a10_a18_a45_replayed_and_tampered_operation_packets_leave_the_session_as_it_was() {
+    let mut net = trio(2);
+    net.command(&id("bob"), |session, cx| session.change(Change::refresh(), cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    let now = net.now();
+    let packets: Vec<_> = net.channel().packets().to_vec();
+    assert!(packets.len() >= 5, "an establishment and a refresh");
+    for who in ["alice", "bob", "carol"] {
+        let before = net.session(&id(who)).unwrap().snapshot();
+        for packet in &packets {
+            for tamper in [
+                None,
+                Some(3),
+                Some(packet.bytes.len() / 2),
+                Some(packet.bytes.len() - 1),
+            ] {
+                // A-10 for the untouched ones: replayed, each fits no place any more.
+                let mut bytes = packet.bytes.clone();
+                if let Some(at) = tamper {
+                    bytes[at] ^= 0x10;
+                }
+                for from in ["alice", "bob", "carol", "mallory"] {
+                    let mut session = net.copy(&id(who), &before).unwrap();
+                    let event = ChannelEvent::Packet {
+                        from: id(from),
+                        bytes: bytes.clone(),
+                    };
+                    session.handle(event, &mut Context::new(now, &mut seeded(9)));
+                    let mut skipped = 0;
+                    while let Some(output) = session.poll_output() {
+                        assert!(
+                            matches!(output, Output::Event(Event::Skipped { .. })),
+                            "{output:?}"
+                        );
+                        skipped += 1;
+                    }
+                    assert!(skipped > 0, "it is reported");
+                    assert_eq!(session.snapshot(), before, "{who} given {tamper:?} from {from}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a41_unknown_kinds_and_versions_are_reported_and_stall_nothing() {
+    let mut net = trio(3);
+    for bytes in [
+        vec![],
+        vec![1],
+        vec![9, 1, 2, 3],
+        vec![1, 99, 1],
+        vec![1, 1],
+        vec![1, 3, 0],
+        vec![1, 2],
+    ] {
+        net.channel_mut().forge(&id("bob"), bytes, EPOCH);
+    }
+    net.settle().unwrap();
+    net.talk("alice", "hello");
+    net.settle().unwrap();
+    assert_eq!(net.log("carol"), ["hello"]);
+    let told = net.take_records();
+    let skipped = told
+        .iter()
+        .filter(|record| format!("{:?}", record.what).contains("Skipped"))
+        .count();
+    assert!(skipped >= 6 * 3, "each is reported by each member: {skipped}");
+    assert!(net.session(&id("alice")).unwrap().warnings().ever().is_empty());
+}
+
+#[test]
+fn a46_made_up_initial_packets_start_nothing_and_block_nothing() {
+    // Real packets of another group under the same names, but with other identity keys.
+    let mut strangers = Net::trio_of(SessionName::new("s").unwrap(), 77);
+    strangers.settle().unwrap();
+    let forged: Vec<_> = strangers
+        .channel()
+        .packets()
+        .iter()
+        .map(|packet| (packet.from.clone(), packet.bytes.clone()))
+        .collect();
+
+    let mut net = Net::outside(["alice", "bob", "carol"], 4);
+    net.command(&id("alice"), |session, cx| session.join(cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    net.command(&id("alice"), |session, cx| {
+        session.change(Change::include(set("bob carol")), cx)
+    })
+    .unwrap()
+    .unwrap();
+    for (from, bytes) in forged.iter().cycle().take(60) {
+        let now = net.now();
+        net.channel_mut().forge(from, bytes.clone(), now);
+        net.deliver_next().unwrap();
+    }
+    net.settle().unwrap();
+    net.talk("bob", "here");
+    net.settle().unwrap();
+    for who in ["alice", "bob", "carol"] {
+        assert_eq!(
+            net.session(&id(who)).unwrap().members(),
+            &set("alice bob carol"),
+            "{who}"
+        );
+        assert_eq!(net.log(who), ["here"]);
+        assert!(
+            net.session(&id(who)).unwrap().warnings().ever().is_empty(),
+            "{who}"
+        );
+    }
+}
+
+#[test]
+fn a48_odd_names_and_bodies_are_carried_exactly() {
+    let long = vec![b'x'; 255];
+    let odd: [&[u8]; 5] = [
+        b"a b\n",
+        b"__proto__",
+        b"\xff\xfe\x00",
+        &long,
+        "\u{202e}evil".as_bytes(),
+    ];
+    let members: Vec<MemberId> = odd.iter().map(|name| MemberId::new(name).unwrap()).collect();
+    let name = SessionName::new(b"\0\n\xff").unwrap();
+    let mut net: Net = Net::of(members.clone(), name, Settings::default(), 5, Conduct::default());
+    net.command(&members[0], |session, cx| session.join(cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    let others = members[1..].iter().cloned();
+    net.command(&members[0], |session, cx| {
+        session.change(Change::include(others), cx)
+    })
+    .unwrap()
+    .unwrap();
+    net.settle().unwrap();
+    let body = b"\x1b[31m\0\xff\n";
+    net.command(&members[3], |session, cx| session.send(body, cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    for member in &members {
+        let session = net.session(member).unwrap();
+        assert_eq!(session.members().len(), 5);
+        let seen: Vec<_> = session
+            .messages()
+            .map(|message| (message.author.clone(), message.body.to_vec()))
+            .collect();
+        assert_eq!(seen, [(members[3].clone(), body.to_vec())]);
+    }
+}
+
+#[test]
+fn a40_no_event_or_command_panics_in_any_state() {
+    let mut rng = seeded(6);
+    let net = trio(6);
+    let packets: Vec<_> = net
+        .channel()
+        .packets()
+        .iter()
+        .map(|packet| packet.bytes.clone())
+        .collect();
+    for who in ["alice", "bob"] {
+        let start = net.session(&id(who)).unwrap().snapshot();
+        for round in 0..60_u64 {
+            let mut session = net.copy(&id(who), &start).unwrap();
+            for step in 0..40_u64 {
+                let now = Time::from_millis(EPOCH.as_millis().wrapping_add(round * step * 977 % 5_000_000));
+                let mut cx = Context::new(now, &mut rng);
+                let pick = cx.random::<8>().unwrap();
+                let member = id(["alice", "bob", "carol", "dave"][usize::from(pick[1] % 4)]);
+                let mut bytes = packets[usize::from(pick[2]) % packets.len()].clone();
+                let at = usize::from(pick[3]) % bytes.len();
+                bytes[at] ^= pick[4] & 1;
+                match pick[0] % 13 {
+                    0 => session.handle(
+                        ChannelEvent::Entered {
+                            members: set("alice bob"),
+                        },
+                        &mut cx,
+                    ),
+                    1 => session.handle(ChannelEvent::Left, &mut cx),
+                    2 => session.handle(ChannelEvent::MemberEntered { member }, &mut cx),
+                    3 => session.handle(ChannelEvent::MemberLeft { member }, &mut cx),
+                    4..=6 => session.handle(ChannelEvent::Packet { from: member, bytes }, &mut cx),
+                    7 => drop(session.join(&mut cx)),
+                    8 => drop(session.part(&mut cx)),
+                    9 => drop(session.change(Change::include([member]), &mut cx)),
+                    10 => drop(session.change(Change::exclude([member]), &mut cx)),
+                    11 => drop(session.send(&pick, &mut cx)),
+                    _ => session.handle_timeout(&mut cx),
+                }
+                while session.poll_output().is_some() {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a42_clocks_that_jump_and_run_back_change_nothing_but_warnings() {
+    let mut net = trio(7);
+    net.talk("alice", "one");
+    net.settle().unwrap();
+    let (bob, ten_years) = (id("bob"), Duration::from_secs(10 * 365 * 24 * 3600));
+    for now in [EPOCH.after(ten_years), Time::ZERO, Time::NEVER, EPOCH] {
+        net.command(&bob, |session, _| {
+            session.handle_timeout(&mut Context::new(now, &mut seeded(1)))
+        })
+        .unwrap();
+    }
+    net.talk("bob", "two");
+    net.settle().unwrap();
+    for who in ["alice", "bob", "carol"] {
+        assert_eq!(net.log(who), ["one", "two"]);
+        assert_eq!(net.session(&id(who)).unwrap().members(), &set("alice bob carol"));
+    }
+}

@@ -1,0 +1,151 @@
+//! A-06, C-10: a key agreement that gives one member a bad share, by one packet.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Talk, id, set, trio_over};
+use concilium_core::{Change, Context, MemberId, PacketId, SessionName};
+use concilium_gka::{
+    Ages, AssociatedData, Directory, Failure, GroupKeyAgreement, Identity, OpenError, Opened, Progress,
+    ProposeError, Reason, ReceiveError, RestoreError, Started,
+};
+use concilium_gka_cliques::Cliques;
+use concilium_session::{SendError, WarningKind};
+
+/// The default, but that whatever operation of one packet Bob accepts gives him a share that does not fit.
+#[derive(Debug)]
+struct Unfair(Cliques);
+
+fn unfair(identity: Identity, directory: Arc<dyn Directory>) -> Unfair {
+    Unfair(Cliques::new(identity, directory))
+}
+
+type Whole = Cliques;
+
+impl GroupKeyAgreement for Unfair {
+    type State = <Whole as GroupKeyAgreement>::State;
+    type Proposal = <Whole as GroupKeyAgreement>::Proposal;
+    type Payload = <Whole as GroupKeyAgreement>::Payload;
+    type Operation = <Whole as GroupKeyAgreement>::Operation;
+
+    fn suite(&self) -> &str {
+        self.0.suite()
+    }
+
+    fn me(&self) -> &MemberId {
+        self.0.me()
+    }
+
+    fn propose(
+        &self,
+        state: Option<&Self::State>,
+        data: AssociatedData,
+        cx: &mut Context<'_>,
+    ) -> Result<(Vec<u8>, Self::Proposal), ProposeError> {
+        self.0.propose(state, data, cx)
+    }
+
+    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
+        self.0.abort(session, initial)
+    }
+
+    fn open(
+        &self,
+        session: &SessionName,
+        from: &MemberId,
+        packet: &[u8],
+    ) -> Result<Opened<Self::Payload>, OpenError> {
+        self.0.open(session, from, packet)
+    }
+
+    fn accept(
+        &self,
+        state: Option<&Self::State>,
+        proposal: Option<Self::Proposal>,
+        id: PacketId,
+        initial: Opened<Self::Payload>,
+        cx: &mut Context<'_>,
+    ) -> Result<Started<Self::Operation, Self::State>, ReceiveError> {
+        let culprit = Some(initial.author().clone());
+        let started = self.0.accept(state, proposal, id, initial, cx)?;
+        if matches!(started.progress, Progress::Finished(_)) && self.me().as_bytes() == b"bob" {
+            return Err(ReceiveError::Failed(Failure {
+                culprit,
+                reason: Reason::KeyMismatch,
+                ends: true,
+            }));
+        }
+        Ok(started)
+    }
+
+    fn ages(&self, state: &Self::State) -> Ages {
+        self.0.ages(state)
+    }
+
+    fn restore_state(&self, bytes: &[u8]) -> Result<Self::State, RestoreError> {
+        self.0.restore_state(bytes)
+    }
+
+    fn restore_proposal(&self, bytes: &[u8]) -> Result<Self::Proposal, RestoreError> {
+        self.0.restore_proposal(bytes)
+    }
+
+    fn restore_operation(&self, bytes: &[u8]) -> Result<Self::Operation, RestoreError> {
+        self.0.restore_operation(bytes)
+    }
+}
+
+#[test]
+fn a06_the_victim_of_a_bad_share_knows_and_says_so_and_can_come_back() {
+    let mut net = trio_over(unfair, 1);
+    net.talk("carol", "before");
+    net.settle().unwrap();
+    net.command(&id("alice"), |session, cx| session.change(Change::refresh(), cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+
+    // The victim knows who did it, and keeps to the same chain as everyone.
+    let bob = net.session(&id("bob")).unwrap();
+    let warnings: Vec<_> = bob
+        .warnings()
+        .iter()
+        .map(|warning| (warning.kind, warning.members.clone()))
+        .collect();
+    assert_eq!(warnings, [(WarningKind::BadShare, set("alice"))]);
+    assert_eq!(bob.chain(), net.session(&id("carol")).unwrap().chain());
+    assert_eq!(bob.members(), &set("alice bob carol"));
+    let said = net
+        .command(&id("bob"), |session, cx| session.send(b"?", cx))
+        .unwrap();
+    assert_eq!(said, Err(SendError::NoKeys));
+    // What came before stays readable.
+    assert_eq!(net.log("bob"), ["before"]);
+
+    // The others hear of it, by name.
+    for who in ["alice", "carol"] {
+        let session = net.session(&id(who)).unwrap();
+        let about: Vec<_> = session
+            .warnings()
+            .iter()
+            .map(|warning| (warning.kind, warning.members.clone()))
+            .collect();
+        assert_eq!(about, [(WarningKind::BadShare, set("bob"))], "{who}");
+    }
+
+    // Bob leaves and is taken in again, by an operation of several packets.
+    net.command(&id("bob"), |session, cx| session.part(cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    net.command(&id("carol"), |session, cx| {
+        session.change(Change::include(set("bob")), cx)
+    })
+    .unwrap()
+    .unwrap();
+    net.settle().unwrap();
+    net.talk("bob", "back");
+    net.settle().unwrap();
+    assert_eq!(net.log("alice"), ["before", "back"]);
+}
