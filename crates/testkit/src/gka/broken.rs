@@ -1,0 +1,327 @@
+//! A key agreement that breaks one rule of the contract, to see that the conformance kit notices.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+
+use concilium_core::keys::SubsessionKeys;
+use concilium_core::{Context, MemberId, PacketId, Secret, SessionName};
+use concilium_gka::{
+    Ages, AssociatedData, Export, GroupKeyAgreement, OpenError, Opened, Operation, Outcome, Progress,
+    ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
+};
+use zeroize::Zeroizing;
+
+use super::name;
+
+/// Which rule is broken, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// K-1: whoever has proposed takes nobody else's proposal any more.
+    ProposingCommits,
+    /// K-2: an initial packet of ours is taken as started before the channel gave it.
+    OwnProposalRefused,
+    /// K-3: packets must come in the order of their authors' names.
+    OrderMatters,
+    /// K-4: one member's verifying key is missing.
+    KeyMissing,
+    /// K-5: rejected packets are counted.
+    RejectionsCounted,
+    /// K-6: the chain hash is left out.
+    DataIgnored,
+    /// K-7: one member has another secret.
+    SecretsDiffer,
+    /// K-8: the operation finishes when it has hardly begun.
+    TooEarly,
+    /// K-9: packets of other operations are taken.
+    AnyOperation,
+    /// K-10: nobody can be excluded.
+    ExclusionRefused,
+    /// K-11: two members have one key.
+    KeyTwice,
+    /// K-12: the secret is always the same.
+    SecretStays,
+    /// K-13: an operation cannot be restored.
+    NotRestored,
+    /// K-13, A-21: an operation prints its secrets.
+    Printed,
+    /// K-14: any announcement is taken.
+    AnyAnnouncement,
+    /// K-15: a packet counts whoever sends it.
+    AnySender,
+}
+
+impl Violation {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::ProposingCommits,
+        Self::OwnProposalRefused,
+        Self::OrderMatters,
+        Self::KeyMissing,
+        Self::RejectionsCounted,
+        Self::DataIgnored,
+        Self::SecretsDiffer,
+        Self::TooEarly,
+        Self::AnyOperation,
+        Self::ExclusionRefused,
+        Self::KeyTwice,
+        Self::SecretStays,
+        Self::NotRestored,
+        Self::Printed,
+        Self::AnyAnnouncement,
+        Self::AnySender,
+    ];
+}
+
+/// `G` with one [`Violation`].
+#[derive(Debug)]
+pub struct Broken<G> {
+    inner: G,
+    violation: Violation,
+    proposed: Mutex<bool>,
+}
+
+impl<G: GroupKeyAgreement> Broken<G> {
+    /// Breaks `inner`.
+    pub fn new(inner: G, violation: Violation) -> Self {
+        Self {
+            inner,
+            violation,
+            proposed: Mutex::new(false),
+        }
+    }
+
+    fn proposed(&self) -> MutexGuard<'_, bool> {
+        self.proposed.lock().expect("no other thread")
+    }
+
+    fn is(&self, violation: Violation) -> bool {
+        self.violation == violation
+    }
+}
+
+/// A running operation, broken.
+pub struct BrokenOperation<O> {
+    inner: O,
+    violation: Violation,
+    me: MemberId,
+    id: PacketId,
+    rejected: u8,
+    last: Option<MemberId>,
+}
+
+impl<O: Export> Export for BrokenOperation<O> {
+    fn export(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = self.inner.export().to_vec();
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes.push(self.rejected);
+        bytes.into()
+    }
+}
+
+impl<O: Export + fmt::Debug> fmt::Debug for BrokenOperation<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.violation == Violation::Printed {
+            write!(f, "{:?}", self.inner.export().as_slice())
+        } else {
+            self.inner.fmt(f)
+        }
+    }
+}
+
+fn broken_keys(violation: Violation, me: &MemberId, keys: &mut SubsessionKeys) {
+    match violation {
+        Violation::KeyMissing => {
+            keys.verifying.pop_last();
+        }
+        Violation::SecretsDiffer if *me == name(1) => keys.secret = Secret::new([1; 32]),
+        Violation::SecretStays => keys.secret = Secret::new([2; 32]),
+        Violation::KeyTwice => {
+            if let (Some(first), Some(mut last)) = (
+                keys.verifying.values().next().copied(),
+                keys.verifying.last_entry(),
+            ) {
+                last.insert(first);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn broken_progress<S>(violation: Violation, me: &MemberId, mut progress: Progress<S>) -> Progress<S> {
+    if let Progress::Finished(outcome) = &mut progress {
+        broken_keys(violation, me, &mut outcome.keys);
+    }
+    progress
+}
+
+impl<O: Operation> Operation for BrokenOperation<O> {
+    type State = O::State;
+    type Payload = O::Payload;
+
+    fn receive(
+        &mut self,
+        packet: Opened<O::Payload>,
+        cx: &mut Context<'_>,
+    ) -> Result<Progress<O::State>, ReceiveError> {
+        let author = packet.author().clone();
+        if self.violation == Violation::OrderMatters {
+            if self.last.as_ref().is_some_and(|last| author < *last) {
+                return Err(ReceiveError::Rejected(Reason::OutOfTurn));
+            }
+            self.last = Some(author);
+        }
+        let packet = if self.violation == Violation::AnyOperation {
+            let (author, _, payload) = packet.into_parts();
+            Opened::vouch(author, Role::Later { initial: self.id }, payload)
+        } else {
+            packet
+        };
+        let result = self.inner.receive(packet, cx);
+        if self.violation == Violation::RejectionsCounted && matches!(result, Err(ReceiveError::Rejected(_)))
+        {
+            self.rejected = self.rejected.wrapping_add(1);
+        }
+        result.map(|progress| broken_progress(self.violation, &self.me, progress))
+    }
+}
+
+impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
+    type State = G::State;
+    type Proposal = G::Proposal;
+    type Payload = G::Payload;
+    type Operation = BrokenOperation<G::Operation>;
+
+    fn suite(&self) -> &str {
+        self.inner.suite()
+    }
+
+    fn me(&self) -> &MemberId {
+        self.inner.me()
+    }
+
+    fn announce(
+        &mut self,
+        session: &SessionName,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, ProposeError> {
+        if self.is(Violation::AnyAnnouncement) {
+            return Ok(Some(vec![1]));
+        }
+        self.inner.announce(session, cx)
+    }
+
+    fn learn(
+        &mut self,
+        session: &SessionName,
+        from: &MemberId,
+        announcement: &[u8],
+    ) -> Result<(), OpenError> {
+        if self.is(Violation::AnyAnnouncement) {
+            return Ok(());
+        }
+        self.inner.learn(session, from, announcement)
+    }
+
+    fn propose(
+        &self,
+        state: Option<&G::State>,
+        mut data: AssociatedData,
+        cx: &mut Context<'_>,
+    ) -> Result<(Vec<u8>, G::Proposal), ProposeError> {
+        *self.proposed() = true;
+        if self.is(Violation::DataIgnored) {
+            data.chain = concilium_core::ChainHash::from_bytes([0xff; 32]);
+        }
+        if self.is(Violation::ExclusionRefused) && !data.change().exclude.is_empty() {
+            return Err(ProposeError::Members(Reason::WrongMembers));
+        }
+        self.inner.propose(state, data, cx)
+    }
+
+    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
+        self.inner.abort(session, initial)
+    }
+
+    fn open(
+        &self,
+        session: &SessionName,
+        from: &MemberId,
+        packet: &[u8],
+    ) -> Result<Opened<G::Payload>, OpenError> {
+        let opened = self.inner.open(session, from, packet);
+        if let (true, Err(OpenError::WrongSender { claimed, .. })) = (self.is(Violation::AnySender), &opened)
+        {
+            return self.inner.open(session, claimed, packet);
+        }
+        opened
+    }
+
+    fn accept(
+        &self,
+        state: Option<&G::State>,
+        proposal: Option<G::Proposal>,
+        id: PacketId,
+        initial: Opened<G::Payload>,
+        cx: &mut Context<'_>,
+    ) -> Result<Started<Self::Operation, G::State>, ReceiveError> {
+        let ours = initial.author() == self.me();
+        let commits = self.is(Violation::ProposingCommits) && *self.proposed() && !ours;
+        if commits || (self.is(Violation::OwnProposalRefused) && ours) {
+            return Err(ReceiveError::Rejected(Reason::OutOfTurn));
+        }
+        let Started { operation, progress } = self.inner.accept(state, proposal, id, initial, cx)?;
+        let operation = BrokenOperation {
+            inner: operation,
+            violation: self.violation,
+            me: self.me().clone(),
+            id,
+            rejected: 0,
+            last: None,
+        };
+        let mut progress = broken_progress(self.violation, self.me(), progress);
+        if let (true, Progress::Continue(_), Some(state)) = (self.is(Violation::TooEarly), &progress, state) {
+            let state = self.inner.restore_state(&state.export());
+            let signing = concilium_core::keys::SigningKey::from_seed(&Secret::new([3; 32]));
+            let keys = SubsessionKeys {
+                subsession: concilium_core::SubsessionId::from_bytes(*id.as_bytes()),
+                secret: Secret::new([3; 32]),
+                verifying: [(self.me().clone(), *signing.verifying_key())].into(),
+                signing,
+            };
+            if let Ok(state) = state {
+                progress = Progress::Finished(Box::new(Outcome { state, keys }));
+            }
+        }
+        Ok(Started { operation, progress })
+    }
+
+    fn ages(&self, state: &G::State) -> Ages {
+        self.inner.ages(state)
+    }
+
+    fn restore_state(&self, bytes: &[u8]) -> Result<G::State, RestoreError> {
+        self.inner.restore_state(bytes)
+    }
+
+    fn restore_proposal(&self, bytes: &[u8]) -> Result<G::Proposal, RestoreError> {
+        self.inner.restore_proposal(bytes)
+    }
+
+    fn restore_operation(&self, bytes: &[u8]) -> Result<Self::Operation, RestoreError> {
+        if self.is(Violation::NotRestored) {
+            return Err(RestoreError);
+        }
+        let (inner, rest) = bytes
+            .split_at_checked(bytes.len().saturating_sub(33))
+            .ok_or(RestoreError)?;
+        let (id, rejected) = rest.split_first_chunk::<32>().ok_or(RestoreError)?;
+        Ok(BrokenOperation {
+            inner: self.inner.restore_operation(inner)?,
+            violation: self.violation,
+            me: self.me().clone(),
+            id: PacketId::from_bytes(*id),
+            rejected: *rejected.first().ok_or(RestoreError)?,
+            last: None,
+        })
+    }
+}

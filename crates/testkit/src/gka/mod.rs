@@ -1,0 +1,83 @@
+//! Conformance of group key agreements: a whole group in one hand, and checks of each rule of the contract.
+//!
+//! [`gka_conformance!`](crate::gka_conformance) makes a `#[test]` of each check, for any implementation:
+//!
+//! ```
+//! # mod tests {
+//! use concilium_testkit::gka::Dictator;
+//!
+//! concilium_testkit::gka_conformance!(Dictator::new);
+//! # }
+//! ```
+//!
+//! [`Dictator`] is a key agreement as different from the default as can be. [`Broken`] is any one that breaks one
+//! rule, to see that the kit notices.
+
+mod broken;
+pub mod checks;
+mod dictator;
+mod group;
+
+pub use broken::{Broken, Violation};
+pub use dictator::Dictator;
+pub use group::{Echo, Group, Make, Member, Reaction, Saved, directory, identity, name, names};
+
+/// Calls the macro `$callback` with `$with` and the names of all checks in [`checks`](crate::gka::checks): the one
+/// list of them.
+#[macro_export]
+macro_rules! for_each_gka_check {
+    ($($callback:tt)::+ ! ($with:expr)) => {
+        $($callback)::+! {
+            $with;
+            k01_proposing_changes_nothing,
+            k02_any_of_several_racing_proposals_can_be_accepted,
+            k03_independent_packets_come_in_any_order,
+            k04_success_yields_everything_at_once,
+            k05_a18_rejected_packets_change_nothing,
+            k06_associated_data_are_authenticated,
+            k06_changed_associated_data_lead_nowhere,
+            k07_a06_who_finishes_agrees_whatever_a_member_sends,
+            k08_nothing_is_used_before_success,
+            k09_a01_a_packet_belongs_to_one_operation,
+            k10_excluding_takes_no_packet_of_the_excluded,
+            k11_misfitting_changes_are_not_proposed,
+            k11_a41_odd_payloads_finish_nothing,
+            k12_who_is_out_learns_nothing,
+            k13_state_goes_through_exports,
+            k14_announcements_are_authentic,
+            k15_a45_unauthentic_packets_do_not_count,
+            a04_broken_randomness_sends_nothing,
+            a10_replayed_packets_do_nothing,
+            a11_a_stolen_key_speaks_for_its_owner_only,
+            a12_signatures_do_not_change_their_kind,
+            a14_sender_author_and_key_are_one,
+            a21_nothing_secret_is_printed,
+            a41_a46_packets_from_outside_block_nothing,
+        }
+    };
+}
+
+/// Makes a `#[test]` of each conformance check of group key agreements.
+///
+/// The argument makes one member's key agreement from its [`Identity`](concilium_gka::Identity) and an
+/// `Arc<dyn Directory>`; see [`Make`].
+#[macro_export]
+macro_rules! gka_conformance {
+    ($make:expr) => {
+        $crate::for_each_gka_check!($crate::gka_conformance_tests!($make));
+    };
+}
+
+/// What [`gka_conformance!`](crate::gka_conformance) does with the list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! gka_conformance_tests {
+    ($make:expr; $($check:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $check() {
+                $crate::gka::checks::$check($make);
+            }
+        )*
+    };
+}

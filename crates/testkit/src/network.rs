@@ -1,0 +1,664 @@
+//! Several real sessions over the [channel in memory](crate::channel), driven deterministically: the same seed and
+//! the same calls give the same run to the last byte.
+//!
+//! Time stands still except in [`Network::advance`] and [`Network::run`], and nothing is delivered except by a
+//! call. Every process is driven as a careful driver would: after each input its state is saved, only then are
+//! its outputs taken and acted upon, and a timer that is due fires at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::{Context, FramedHash, MemberId, Secret, SessionName, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::{Directory, GroupKeyAgreement, Identity};
+use concilium_session::{Event, Output, Session, Settings};
+use rand_chacha::ChaCha20Rng;
+use zeroize::Zeroizing;
+
+use crate::channel::{Channel, Delivery, Effect};
+use crate::rng::seeded;
+
+/// When every run starts: a round moment, far from zero, so that nothing works by being zero.
+pub const EPOCH: Time = Time::from_millis(1_000_000_000_000);
+
+/// The most deliveries and timers of one call while time stands still. Only sessions that answer each other
+/// without end reach it.
+const MAX_STEPS: usize = 100_000;
+
+/// The most times that a process is woken at one moment. Only a timer that is due again as soon as it has fired
+/// reaches it.
+const MAX_WAKE_UPS: usize = 100;
+
+/// Makes a member's key agreement from its identity and what it knows of the others.
+pub type GkaFactory<G> = fn(Identity, Arc<dyn Directory>) -> G;
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// There is no such process, or it has crashed.
+    #[error("{0} is not running; `restore` or `join` starts it again")]
+    NotRunning(MemberId),
+    /// A process is out of the channel and has nothing under way.
+    #[error("{0} is not in the channel")]
+    NotInChannel(MemberId),
+    /// A process could not be restarted from its last snapshot.
+    #[error("{0} could not be restored from its snapshot")]
+    Restore(MemberId),
+    /// A timer is due again as soon as it has fired.
+    #[error("a timer of {0} fires without end")]
+    Timer(MemberId),
+    /// Processes react to each other without end.
+    #[error("the processes react to each other without end")]
+    Restless,
+    /// More events than a run may have.
+    #[error("more than {} events in one run", crate::channel::MAX_EVENTS)]
+    Full,
+}
+
+/// Something that happened, for traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The channel gave an event to a process, or lost it on the way.
+    Delivered {
+        /// To whom.
+        to: MemberId,
+        /// What.
+        delivery: Delivery,
+    },
+    /// A process asked something of the channel.
+    Asked {
+        /// Who.
+        by: MemberId,
+        /// What.
+        action: ChannelAction,
+        /// What came of it.
+        effect: Effect,
+    },
+    /// A session told its owner something.
+    Told {
+        /// Whose session.
+        member: MemberId,
+        /// What.
+        event: Event,
+    },
+}
+
+/// What someone held at one moment.
+#[derive(Clone)]
+pub struct Held {
+    /// The session's snapshot.
+    pub snapshot: Zeroizing<Vec<u8>>,
+    /// The position after the last event that it had been given.
+    pub position: u64,
+    /// Whether it was then told less than the others, or told to leave: an eavesdropper would have listened on.
+    pub last_before_gap: bool,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
+    id: MemberId,
+    identity: Identity,
+    rng: ChaCha20Rng,
+    session: Option<Session<G, E>>,
+    snapshot: Option<Zeroizing<Vec<u8>>>,
+    position: u64,
+    held: Vec<Held>,
+}
+
+/// How a network treats its processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conduct {
+    /// Whether to keep all that every process ever held, for [`Network::held`].
+    pub keep_history: bool,
+    /// Whether every process is restarted from its snapshot after each input. Nobody must notice.
+    pub restart_always: bool,
+}
+
+/// Several sessions over one channel. See the [module](self).
+pub struct Network<G: GroupKeyAgreement, E: MessageEncryptor> {
+    processes: Vec<Process<G, E>>,
+    channel: Channel,
+    name: SessionName,
+    settings: Settings,
+    directory: Arc<dyn Directory>,
+    gka: GkaFactory<G>,
+    conduct: Conduct,
+    now: Time,
+    records: Vec<Record>,
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> fmt::Debug for Network<G, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("now", &self.now)
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A random source of its own for each purpose and member, all from the one seed.
+fn rng_for(purpose: &'static str, seed: u64, member: &MemberId) -> ChaCha20Rng {
+    let mut bytes = [0; 8];
+    FramedHash::new("concilium-testkit 2026 seeds of a network")
+        .field(purpose.as_bytes())
+        .number(seed)
+        .field(member.as_bytes())
+        .finish_into(&mut bytes);
+    seeded(u64::from_le_bytes(bytes))
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
+    /// Processes of these members, all out of the channel, who know and trust each other's identity keys.
+    pub fn new(
+        members: impl IntoIterator<Item = MemberId>,
+        name: SessionName,
+        settings: Settings,
+        gka: GkaFactory<G>,
+        seed: u64,
+        conduct: Conduct,
+    ) -> Self {
+        let mut processes: Vec<Process<G, E>> = Vec::new();
+        for id in members {
+            let secret: Secret<32> = Context::new(EPOCH, &mut rng_for("identity", seed, &id))
+                .secret()
+                .expect("a seeded source works");
+            processes.push(Process {
+                identity: Identity::new(id.clone(), &secret),
+                rng: rng_for("process", seed, &id),
+                id,
+                session: None,
+                snapshot: None,
+                position: 0,
+                held: Vec::new(),
+            });
+        }
+        let keys: BTreeMap<_, _> = processes
+            .iter()
+            .map(|process| (process.id.clone(), *process.identity.verifying_key()))
+            .collect();
+        let mut network = Self {
+            channel: Channel::new(processes.iter().map(|process| process.id.clone())),
+            processes,
+            name,
+            settings,
+            directory: Arc::new(keys),
+            gka,
+            conduct,
+            now: EPOCH,
+            records: Vec::new(),
+        };
+        for index in 0..network.processes.len() {
+            network.processes[index].session = Some(network.fresh_session(index));
+        }
+        network
+    }
+
+    // Queries.
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// The channel, to do wrong with.
+    pub fn channel_mut(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
+    /// The members of all processes, in the order in which they were given.
+    pub fn members(&self) -> impl Iterator<Item = &MemberId> {
+        self.processes.iter().map(|process| &process.id)
+    }
+
+    /// A member's session.
+    ///
+    /// # Errors
+    /// Its process is not running.
+    pub fn session(&self, who: &MemberId) -> Result<&Session<G, E>, NetworkError> {
+        self.processes
+            .iter()
+            .find(|process| process.id == *who)
+            .and_then(|process| process.session.as_ref())
+            .ok_or_else(|| NetworkError::NotRunning(who.clone()))
+    }
+
+    /// All that a member ever held, the oldest first, if the network keeps it.
+    #[must_use]
+    pub fn held(&self, who: &MemberId) -> &[Held] {
+        self.processes
+            .iter()
+            .find(|process| process.id == *who)
+            .map_or(&[], |process| &process.held)
+    }
+
+    /// A session of this member as a snapshot describes it, apart from the network.
+    ///
+    /// # Errors
+    /// The snapshot is not one of this member.
+    pub fn copy(&self, who: &MemberId, snapshot: &[u8]) -> Result<Session<G, E>, NetworkError> {
+        let index = self.index(who)?;
+        Session::restore(
+            self.agreement(index),
+            self.name.clone(),
+            self.settings.clone(),
+            snapshot,
+        )
+        .map_err(|_| NetworkError::Restore(who.clone()))
+    }
+
+    /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before the
+    /// group has been silent for one full-ack interval. What comes after that is a heartbeat (L-5).
+    ///
+    /// # Errors
+    /// A session does not come back from its snapshot, or its timers never rest.
+    pub fn is_quiet(&self) -> Result<bool, NetworkError> {
+        if self.channel.pending_for_all() > 0 {
+            return Ok(false);
+        }
+        let horizon = self
+            .channel
+            .last_event_at()
+            .map_or(self.now, |at| at.after(self.settings.timing.full_ack()))
+            .max(self.now);
+        for process in &self.processes {
+            let Some(session) = &process.session else { continue };
+            let mut copy = self.copy(&process.id, &session.snapshot())?;
+            let mut rng = process.rng.clone();
+            for _ in 0..MAX_STEPS {
+                match copy.next_timeout().filter(|at| *at < horizon) {
+                    None => break,
+                    Some(at) => copy.handle_timeout(&mut Context::new(at.max(self.now), &mut rng)),
+                }
+                while let Some(output) = copy.poll_output() {
+                    if matches!(output, Output::Channel(_)) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what happened since the last call.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    // Members.
+
+    /// Calls a command of a member's session.
+    ///
+    /// # Errors
+    /// Its process is not running, or cannot go on. What the session answers is the inner result.
+    pub fn command<T>(
+        &mut self,
+        who: &MemberId,
+        command: impl FnOnce(&mut Session<G, E>, &mut Context<'_>) -> T,
+    ) -> Result<T, NetworkError> {
+        let index = self.index(who)?;
+        let answer = self.input(index, command)?;
+        Ok(answer)
+    }
+
+    /// Starts a process that has crashed, from nothing but its identity key.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn start(&mut self, who: &MemberId) -> Result<(), NetworkError> {
+        let index = self.index(who)?;
+        if self.processes[index].session.is_none() {
+            self.processes[index].session = Some(self.fresh_session(index));
+            self.processes[index].snapshot = None;
+            self.channel.set_reachable(who, true);
+        }
+        Ok(())
+    }
+
+    /// A process vanishes, and the channel notices.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn crash(&mut self, who: &MemberId) -> Result<(), NetworkError> {
+        self.session(who)?;
+        let index = self.index(who)?;
+        self.gap(index);
+        self.processes[index].session = None;
+        self.channel.set_reachable(who, false);
+        self.channel.cut_off(who, self.now);
+        Ok(())
+    }
+
+    /// A process loses its connection: what is under way to it is lost, and it is told that it is out.
+    ///
+    /// # Errors
+    /// It is not running, or not connected.
+    pub fn disconnect(&mut self, who: &MemberId) -> Result<(), NetworkError> {
+        self.session(who)?;
+        let index = self.index(who)?;
+        if !self.channel.cut_off(who, self.now) {
+            return Err(NetworkError::NotInChannel(who.clone()));
+        }
+        self.tell_left(index)
+    }
+
+    /// A process starts again from its last snapshot. While it ran, the channel has not noticed and it goes on
+    /// where it was; after a crash it is told that it is out.
+    ///
+    /// # Errors
+    /// The snapshot does not restore, or the process cannot go on.
+    pub fn restore(&mut self, who: &MemberId) -> Result<(), NetworkError> {
+        let index = self.index(who)?;
+        let crashed = self.processes[index].session.is_none();
+        let session = match self.processes[index].snapshot.as_deref() {
+            Some(snapshot) => self.copy(who, snapshot)?,
+            None => self.fresh_session(index),
+        };
+        self.processes[index].session = Some(session);
+        self.channel.set_reachable(who, true);
+        self.pump(index)?;
+        if crashed && !self.channel.members().contains(who) {
+            self.tell_left(index)?;
+        }
+        Ok(())
+    }
+
+    // The channel.
+
+    /// Delivers the next event of the order to everyone it is still to be delivered to. False if there is none.
+    ///
+    /// # Errors
+    /// A process cannot go on.
+    pub fn deliver_next(&mut self) -> Result<bool, NetworkError> {
+        let Some(position) = self.channel.first_pending() else {
+            return Ok(false);
+        };
+        for index in 0..self.processes.len() {
+            // A duplicated event has the same position twice, and both are delivered in one go.
+            while self.channel.is_next(&self.processes[index].id, position) {
+                self.deliver_to(index)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Delivers the next event of one process to it. False if there is none.
+    ///
+    /// # Errors
+    /// The process cannot go on.
+    pub fn deliver_next_to(&mut self, who: &MemberId) -> Result<bool, NetworkError> {
+        let index = self.index(who)?;
+        self.deliver_to(index)
+    }
+
+    /// Delivers everything that is queued now, and nothing that comes of it.
+    ///
+    /// # Errors
+    /// A process cannot go on.
+    pub fn deliver_queued(&mut self) -> Result<(), NetworkError> {
+        let end = self.channel.next_position();
+        while self
+            .channel
+            .first_pending()
+            .is_some_and(|position| position < end)
+        {
+            self.deliver_next()?;
+        }
+        Ok(())
+    }
+
+    /// Delivers until nothing is queued any more. Time stands still.
+    ///
+    /// # Errors
+    /// A process cannot go on, or they never rest.
+    pub fn settle(&mut self) -> Result<(), NetworkError> {
+        for _ in 0..MAX_STEPS {
+            if !self.deliver_next()? {
+                return Ok(());
+            }
+        }
+        Err(NetworkError::Restless)
+    }
+
+    /// Moves time. Timers fire in the order of their times, those of one moment in the order of the members.
+    /// Nothing is delivered.
+    ///
+    /// # Errors
+    /// A process cannot go on.
+    pub fn advance(&mut self, span: Duration) -> Result<(), NetworkError> {
+        let end = self.now.after(span);
+        while let Some((at, index)) = self.next_timer().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.wake(index)?;
+        }
+        self.now = self.now.max(end);
+        Ok(())
+    }
+
+    /// Moves time and delivers, as a healthy network would: every event reaches everyone half a broadcast latency
+    /// after it took its place in the order, before the timers of that moment. What is on its way at the end
+    /// stays queued.
+    ///
+    /// # Errors
+    /// A process cannot go on, or they never rest.
+    pub fn run(&mut self, span: Duration) -> Result<(), NetworkError> {
+        let end = self.now.after(span);
+        let latency = self.settings.timing.broadcast_latency() / 2;
+        let mut steps_now = 0;
+        loop {
+            let arrival = self
+                .channel
+                .first_pending_at()
+                .map(|at| at.after(latency).max(self.now));
+            let timer = self.next_timer();
+            let next = match (arrival, timer) {
+                (Some(arrival), Some((at, _))) => arrival.min(at.max(self.now)),
+                (Some(arrival), None) => arrival,
+                (None, Some((at, _))) => at.max(self.now),
+                (None, None) => break,
+            };
+            if next > end {
+                break;
+            }
+            steps_now = if next > self.now { 0 } else { steps_now + 1 };
+            if steps_now > MAX_STEPS {
+                return Err(NetworkError::Restless);
+            }
+            self.now = next;
+            match (arrival, timer) {
+                (Some(arrival), _) if arrival <= next => {
+                    self.deliver_next()?;
+                }
+                (_, Some((_, index))) => self.wake(index)?,
+                (_, None) => {}
+            }
+        }
+        self.now = self.now.max(end);
+        Ok(())
+    }
+
+    // Inside.
+
+    fn index(&self, who: &MemberId) -> Result<usize, NetworkError> {
+        self.processes
+            .iter()
+            .position(|process| process.id == *who)
+            .ok_or_else(|| NetworkError::NotRunning(who.clone()))
+    }
+
+    fn agreement(&self, index: usize) -> G {
+        (self.gka)(
+            self.processes[index].identity.clone(),
+            Arc::clone(&self.directory),
+        )
+    }
+
+    fn fresh_session(&self, index: usize) -> Session<G, E> {
+        Session::new(self.agreement(index), self.name.clone(), self.settings.clone())
+    }
+
+    fn next_timer(&self) -> Option<(Time, usize)> {
+        self.processes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, process)| {
+                let at = process.session.as_ref()?.next_timeout()?;
+                (at < Time::NEVER).then_some((at, index))
+            })
+            .min()
+    }
+
+    fn deliver_to(&mut self, index: usize) -> Result<bool, NetworkError> {
+        let who = self.processes[index].id.clone();
+        let Some(delivery) = self.channel.take(&who) else {
+            return Ok(false);
+        };
+        if delivery.lost || delivery.event == ChannelEvent::Left {
+            self.gap(index);
+        }
+        self.processes[index].position = self.processes[index].position.max(delivery.position + 1);
+        self.note(Happening::Delivered {
+            to: who,
+            delivery: delivery.clone(),
+        });
+        if !delivery.lost {
+            self.input(index, |session, cx| session.handle(delivery.event, cx))?;
+        }
+        Ok(true)
+    }
+
+    fn tell_left(&mut self, index: usize) -> Result<(), NetworkError> {
+        self.gap(index);
+        let delivery = Delivery {
+            position: self.channel.next_position(),
+            at: self.now,
+            event: ChannelEvent::Left,
+            packet: None,
+            lost: false,
+        };
+        self.note(Happening::Delivered {
+            to: self.processes[index].id.clone(),
+            delivery,
+        });
+        self.input(index, |session, cx| session.handle(ChannelEvent::Left, cx))
+    }
+
+    fn gap(&mut self, index: usize) {
+        if let Some(held) = self.processes[index].held.last_mut() {
+            held.last_before_gap = true;
+        }
+    }
+
+    fn wake(&mut self, index: usize) -> Result<(), NetworkError> {
+        self.input(index, |session, cx| session.handle_timeout(cx))
+    }
+
+    /// Gives an input to a process that is running, and does what it asks for.
+    fn input<T>(
+        &mut self,
+        index: usize,
+        input: impl FnOnce(&mut Session<G, E>, &mut Context<'_>) -> T,
+    ) -> Result<T, NetworkError> {
+        let process = &mut self.processes[index];
+        let session = process
+            .session
+            .as_mut()
+            .ok_or_else(|| NetworkError::NotRunning(process.id.clone()))?;
+        let answer = input(session, &mut Context::new(self.now, &mut process.rng));
+        self.pump(index)?;
+        Ok(answer)
+    }
+
+    /// Saves a process, then does what it asks for, then fires its timers that are due, and so on until it rests.
+    fn pump(&mut self, index: usize) -> Result<(), NetworkError> {
+        for _ in 0..MAX_WAKE_UPS {
+            self.save(index)?;
+            self.drain(index);
+            let process = &mut self.processes[index];
+            match &mut process.session {
+                Some(session) if session.next_timeout().is_some_and(|at| at <= self.now) => {
+                    session.handle_timeout(&mut Context::new(self.now, &mut process.rng));
+                }
+                _ if self.channel.is_full() => return Err(NetworkError::Full),
+                _ => return Ok(()),
+            }
+        }
+        Err(NetworkError::Timer(self.processes[index].id.clone()))
+    }
+
+    /// Nothing leaves a process before the state that it follows from is saved.
+    fn save(&mut self, index: usize) -> Result<(), NetworkError> {
+        let Some(session) = &self.processes[index].session else {
+            return Ok(());
+        };
+        let snapshot = session.snapshot();
+        if self.conduct.restart_always {
+            let session = self.copy(&self.processes[index].id, &snapshot)?;
+            self.processes[index].session = Some(session);
+        }
+        let process = &mut self.processes[index];
+        if self.conduct.keep_history {
+            process.held.push(Held {
+                snapshot: snapshot.clone(),
+                position: process.position,
+                last_before_gap: false,
+            });
+        }
+        process.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    fn drain(&mut self, index: usize) {
+        let who = self.processes[index].id.clone();
+        while let Some(output) = self.processes[index]
+            .session
+            .as_mut()
+            .and_then(Session::poll_output)
+        {
+            match output {
+                Output::Channel(action) => {
+                    let effect = self.channel.ask(&who, action.clone(), self.now);
+                    self.note(Happening::Asked {
+                        by: who.clone(),
+                        action,
+                        effect,
+                    });
+                }
+                Output::Event(event) => self.note(Happening::Told {
+                    member: who.clone(),
+                    event,
+                }),
+            }
+        }
+    }
+
+    fn note(&mut self, what: Happening) {
+        self.records.push(Record { at: self.now, what });
+    }
+}

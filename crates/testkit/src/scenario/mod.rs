@@ -1,0 +1,83 @@
+//! Scenarios: text files that drive a whole group of real sessions over a simulated channel.
+//!
+//! The language is described in `docs/scenarios.md`, examples are in `scenarios/`. [`run_file`] runs a file and
+//! writes a report, a trace or JSON; [`run_text`] does the same with a text in memory; [`parse`] only reads.
+//!
+//! A run is deterministic: the same text and [`Options`] give the same output to the last byte.
+//!
+//! ```
+//! use concilium_testkit::scenario::{Options, run_text};
+//!
+//! let text = "members alice bob\nexpect channel = none\nexpect state alice = parted\n";
+//! let mut out = Vec::new();
+//! let report = run_text("example.scn", text, &Options::default(), &mut out)?;
+//! assert_eq!(report.exit_code(), 0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod ast;
+mod event_kind;
+mod expect;
+mod option;
+mod parse;
+mod registry;
+mod report;
+mod runner;
+mod secrecy;
+mod trace;
+mod words;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+pub use ast::{Act, Bound, Command, Expectation, Fault, Kinds, ParseError, Refusal, Scenario, Setup, Step};
+pub use event_kind::EventKind;
+pub use parse::parse;
+pub use registry::{CIPHERS, GKAS};
+pub use report::{Failure, Report, Verdict};
+
+/// How to run a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Decides all randomness of the run.
+    pub seed: u64,
+    /// Write every channel event and session event.
+    pub trace: bool,
+    /// Write one JSON object for every channel event and session event, and nothing else.
+    pub json: bool,
+    /// The key agreement, one of [`GKAS`], whatever the file says.
+    pub gka: Option<String>,
+    /// The cipher, one of [`CIPHERS`], whatever the file says.
+    pub cipher: Option<String>,
+    /// Restart every process from its snapshot after each input: nobody must notice.
+    pub restart: bool,
+}
+
+/// Runs the scenario in a file that the caller has read, or tried to: this crate touches no disk.
+///
+/// # Errors
+/// `out` cannot be written to. A file that could not be read is a verdict like any other.
+pub fn run_file(
+    file: &Path,
+    text: io::Result<String>,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<Report> {
+    let file = file.display().to_string();
+    match text {
+        Ok(text) => run_text(&file, &text, options, out),
+        Err(error) => report::unreadable(&file, format!("{file}: {error}"), options, out),
+    }
+}
+
+/// Runs a scenario; `file` is the name that messages give it.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn run_text(file: &str, text: &str, options: &Options, out: &mut dyn Write) -> io::Result<Report> {
+    let scenario = match parse(file, text) {
+        Ok(scenario) => scenario,
+        Err(error) => return report::unreadable(file, error.to_string(), options, out),
+    };
+    registry::run(&scenario, options, out)
+}

@@ -1,0 +1,118 @@
+//! The fuzz targets without a fuzzer: over every saved input, and over seeded random ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "checks fail by panicking, and name the input"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use concilium_testkit::fuzz::{TARGETS, Target, random_input};
+
+/// `fuzz/`, which is outside of this workspace.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+fn target(name: &str) -> Target {
+    *TARGETS.iter().find(|target| target.name == name).unwrap()
+}
+
+/// Runs a target over its saved inputs and so many random ones. A panic names the input.
+fn replay(name: &str, count: u64, max: usize) {
+    struct Naming(String);
+
+    impl Drop for Naming {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("on the input {}", self.0);
+            }
+        }
+    }
+
+    let target = target(name);
+    let saved = folder().join("corpus-seeds").join(name);
+    for file in names(&saved) {
+        let input = fs::read(saved.join(&file)).unwrap();
+        let _naming = Naming(format!("fuzz/corpus-seeds/{name}/{file}"));
+        (target.body)(&input);
+    }
+    for n in 0..count {
+        let _naming = Naming(format!("random_input({n}, {max})"));
+        (target.body)(&random_input(n, max));
+    }
+}
+
+#[test]
+fn a37_a40_core() {
+    replay("core", 2_000, 300);
+}
+
+#[test]
+fn a15_a18_a40_encryptor() {
+    replay("encryptor", 600, 300);
+}
+
+#[test]
+fn a18_a40_a46_gka() {
+    replay("gka", 40, 120);
+}
+
+#[test]
+fn a24_a40_server_order() {
+    replay("server_order", 400, 400);
+}
+
+#[test]
+fn a29_a40_session() {
+    replay("session", 30, 120);
+}
+
+#[test]
+fn a34_a40_transcript() {
+    replay("transcript", 400, 300);
+}
+
+#[test]
+fn every_target_has_its_files() {
+    let targets: BTreeSet<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
+    let files: BTreeSet<String> = targets.iter().map(|name| format!("{name}.rs")).collect();
+    assert_eq!(names(&folder().join("fuzz_targets")), files);
+    assert_eq!(names(&folder().join("corpus-seeds")), targets);
+    let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
+    for target in TARGETS {
+        assert!(
+            manifest.contains(&format!("path = \"fuzz_targets/{}.rs\"", target.name)),
+            "{}",
+            target.name
+        );
+    }
+}
+
+#[test]
+fn the_saved_corpus_holds_every_seed_as_generated() {
+    for target in TARGETS {
+        let saved = folder().join("corpus-seeds").join(target.name);
+        for seed in target.seeds() {
+            let bytes = fs::read(saved.join(&seed.name)).ok();
+            assert_eq!(
+                bytes,
+                Some(seed.bytes),
+                "{}/{}: cargo run -p concilium-testkit --example fuzz_seeds",
+                target.name,
+                seed.name
+            );
+        }
+    }
+}
