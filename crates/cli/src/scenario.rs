@@ -1,0 +1,38 @@
+//! `concilium scenario`: text files that drive whole groups over a simulated channel.
+
+use std::io;
+
+use concilium_testkit::scenario::{Options, run_file};
+
+use crate::args::ScenarioArgs;
+use crate::screen;
+
+/// Runs the files, one after the other; gives the exit code: 2 if one cannot be read, else 1 if one fails, else 0.
+pub(crate) fn run(args: &ScenarioArgs) -> u8 {
+    let options = Options {
+        seed: args.seed,
+        trace: args.trace,
+        json: args.json,
+        gka: args.gka.clone(),
+        cipher: args.cipher.clone(),
+        ..Options::default()
+    };
+    let mut worst = 0;
+    for file in &args.files {
+        match run_file(
+            file,
+            std::fs::read_to_string(file),
+            &options,
+            &mut io::stdout().lock(),
+        ) {
+            Ok(report) => worst = worst.max(report.exit_code()),
+            // Nobody reads on.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return worst,
+            Err(error) => {
+                screen::error(&format!("the report cannot be written: {error}"));
+                return crate::FAILED.max(worst);
+            }
+        }
+    }
+    worst
+}
