@@ -1,0 +1,21 @@
+//! What concilium costs, as ratios to the bare primitives that the job cannot do without.
+//!
+//! - [`measure`]: the one loop that everything is measured with.
+//! - [`report`]: rows, for people and for tools.
+//! - [`messages`], [`operations`], [`transcripts`]: what is measured.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that meets an error has nothing to report"
+)]
+
+pub mod measure;
+pub mod messages;
+pub mod operations;
+pub mod report;
+pub mod transcripts;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,106 @@
+//! Sealing and opening messages.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::{Context, MemberId, MessageId, Secret, SubsessionId, Time, packet};
+use concilium_encryptor::{Aead, Aes256Gcm, Buckets, Cipher, Content, Kind, MessageEncryptor, NoPadding};
+use concilium_testkit::rng::seeded;
+
+use crate::measure::{Effort, in_turn};
+use crate::report::Row;
+
+/// Seal and open at some sizes, beside one signature (or strict verification) of 64 bytes, one pass of AES-256-GCM
+/// and one of BLAKE3 over the body; and the bytes that a packet adds.
+pub fn rows(effort: Effort, report: &mut dyn FnMut(Row)) {
+    for bytes in [64, 1024, 16 * 1024] {
+        of_size::<NoPadding>("", bytes, effort, report);
+    }
+    // With padding, the passes go over what is really encrypted.
+    for bytes in [64, 1024, 16 * 1024] {
+        of_size::<Buckets>(", padded", bytes, effort, report);
+    }
+}
+
+fn of_size<P: concilium_encryptor::Padding>(
+    note: &str,
+    bytes: usize,
+    effort: Effort,
+    report: &mut dyn FnMut(Row),
+) {
+    let me = MemberId::new("alice").unwrap();
+    let signing = SigningKey::from_seed(&Secret::new([1; 32]));
+    let keys = SubsessionKeys {
+        subsession: SubsessionId::from_bytes([2; 32]),
+        secret: Secret::new([3; 32]),
+        verifying: BTreeMap::from([(me.clone(), *signing.verifying_key())]),
+        signing: signing.clone(),
+    };
+    let mut encryptor = Aead::<Aes256Gcm, P>::new(&me, &keys).unwrap();
+    let content = Content {
+        kind: Kind::DATA,
+        parents: vec![MessageId::from_bytes([4; 32])],
+        confirmation: None,
+        body: vec![5; bytes],
+    };
+    let mut random = seeded(1);
+    let packet = encryptor
+        .seal(&content, &mut Context::new(Time::ZERO, &mut random))
+        .unwrap()
+        .packet;
+    let overhead = packet.len() + packet::FRAME_BYTES - bytes;
+    let opener = Aead::<Aes256Gcm, P>::new(&me, &keys).unwrap();
+
+    let message = [6; 64];
+    let signature = signing.sign(&message);
+    let mut passed = vec![5; if note.is_empty() { bytes } else { packet.len() }];
+    let hashed = vec![5; bytes];
+    let [seal, open, sign, verify, encrypt, hash] = in_turn(
+        effort,
+        [
+            &mut || {
+                let mut cx = Context::new(Time::ZERO, &mut random);
+                black_box(encryptor.seal(black_box(&content), &mut cx).unwrap());
+            },
+            &mut || {
+                black_box(opener.open(black_box(&packet)).unwrap());
+            },
+            &mut || {
+                black_box(signing.sign(black_box(&message)));
+            },
+            &mut || {
+                signing
+                    .verifying_key()
+                    .verify(black_box(&message), &signature)
+                    .unwrap()
+            },
+            &mut || {
+                black_box(Aes256Gcm::encrypt(
+                    &[7; 32],
+                    &[8; 12],
+                    &[],
+                    black_box(&mut passed),
+                ));
+            },
+            &mut || {
+                black_box(blake3::hash(black_box(&hashed)));
+            },
+        ],
+    );
+    let passes = encrypt + hash;
+    let row = |name, measured, floor, beside| {
+        Row::time(format!("{name} {bytes} B{note}"), measured, floor, beside).at_most(1.15)
+    };
+    report(row("seal", seal, sign + passes, "sign + AES-256-GCM + BLAKE3"));
+    report(row(
+        "open",
+        open,
+        verify + passes,
+        "verify + AES-256-GCM + BLAKE3",
+    ));
+    if note.is_empty() {
+        let name = format!("packet overhead, one parent, {bytes} B");
+        report(Row::new(name, overhead as f64, 130.0, "B", "130 bytes before padding").at_most(1.0));
+    }
+}
