@@ -1,0 +1,123 @@
+//! Everything that the continuous integration does, for anyone to run: `cargo xtask --help`.
+#![expect(
+    clippy::print_stdout,
+    reason = "a tool for people at a terminal; its progress is its output"
+)]
+
+mod command;
+mod steps;
+mod tidy;
+mod toolbox;
+mod wasm;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+
+use command::Tool;
+use steps::Steps;
+
+/// What a developer of concilium runs, and the continuous integration too.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything below but the benchmarks, in order, after tests, formatting, lints and licences.
+    Ci {
+        /// How long each fuzz target runs.
+        #[arg(long, default_value_t = 5)]
+        fuzz_seconds: u32,
+        /// Fail if all steps together take longer.
+        #[arg(long)]
+        budget_minutes: Option<u64>,
+    },
+    /// The project's own rules that no compiler checks.
+    Tidy {
+        /// First bring docs/spec/pending.txt and docs/security.md up to date with the tests that there are.
+        #[arg(long)]
+        update: bool,
+    },
+    /// Build the library crates for wasm32-unknown-unknown.
+    Wasm,
+    /// Run every fuzz target for a short while.
+    FuzzSmoke {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
+    /// Run the benchmarks.
+    Bench {
+        /// Write the figures to this file too.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Build the documentation; a warning is an error.
+    Doc,
+    /// Run every scenario of scenarios/.
+    Scenarios,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut steps = Steps::default();
+    let outcome = run(arguments.task, &mut steps);
+    print!("\n{steps}");
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nfailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task, steps: &mut Steps) -> Result<()> {
+    match task {
+        Task::Ci {
+            fuzz_seconds,
+            budget_minutes,
+        } => {
+            ci(fuzz_seconds, steps)?;
+            let budget = budget_minutes.map_or(Duration::MAX, |minutes| Duration::from_secs(60 * minutes));
+            ensure!(
+                steps.total() <= budget,
+                "longer than the budget; make a step shorter"
+            );
+            Ok(())
+        }
+        Task::Tidy { update } => steps.step("tidy", || tidy::run(update)),
+        Task::Wasm => wasm::run(steps),
+        Task::FuzzSmoke { seconds } => toolbox::fuzz_smoke(seconds, steps),
+        Task::Bench { json } => steps.step("bench", || toolbox::bench(json.as_deref())),
+        Task::Doc => steps.step("doc", toolbox::doc),
+        Task::Scenarios => steps.step("scenarios", toolbox::scenarios),
+    }
+}
+
+/// The cheap and the telling first, so that most failures show early; the README's own commands as they stand there.
+fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
+    steps.step("fmt", || Tool::cargo("fmt --all --check").run())?;
+    steps.step("tidy", || tidy::run(false))?;
+    steps.step("test", || Tool::cargo("test --workspace").run())?;
+    steps.step("clippy", || {
+        Tool::cargo("clippy --workspace --all-targets -- -D warnings").run()
+    })?;
+    steps.step("doc", toolbox::doc)?;
+    steps.step("deny", || {
+        Tool::cargo("deny --workspace check bans licenses sources").run()
+    })?;
+    wasm::run(steps)?;
+    steps.step("demo", || {
+        Tool::cargo("run --release -- demo --members 5 --messages 20").run()
+    })?;
+    steps.step("scenarios", toolbox::scenarios)?;
+    toolbox::fuzz_smoke(fuzz_seconds, steps)
+}

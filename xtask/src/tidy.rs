@@ -1,0 +1,99 @@
+//! The project's own rules that no compiler checks.
+
+mod attacks;
+mod files;
+mod id;
+mod layers;
+mod links;
+mod manifests;
+mod pending;
+mod records;
+mod rules;
+mod rust;
+mod tests_of;
+mod tree;
+mod workspace;
+
+use std::fmt;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::root;
+use pending::Pending;
+use tests_of::Evidence;
+use tree::Tree;
+use workspace::Workspace;
+
+/// One thing that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    place: String,
+    what: String,
+}
+
+impl Finding {
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// Checks everything and prints what it finds; fails if that is anything. With `update`, first brings the pending list and
+/// the attack table up to date with the tests that there are.
+pub(crate) fn run(update: bool) -> Result<()> {
+    let mut tree = Tree::load(&root()?)?;
+    let workspace = Workspace::load()?;
+    if update {
+        let evidence = Evidence::of(&tree);
+        let updates = [
+            (pending::FILE, pending::updated(&tree, &evidence)),
+            (attacks::FILE, attacks::updated(&tree, &evidence)),
+        ];
+        for (file, text) in updates {
+            std::fs::write(root()?.join(file), &text).with_context(|| format!("cannot write {file}"))?;
+            tree.insert(file, text);
+        }
+    }
+    let findings = check(&tree, &workspace);
+    for finding in &findings {
+        println!("{finding}");
+    }
+    ensure!(findings.is_empty(), "{} findings", findings.len());
+    let (pending, _) = Pending::read(&tree);
+    println!(
+        "{} files are tidy; {} rules and attacks are pending",
+        tree.len(),
+        pending.len()
+    );
+    Ok(())
+}
+
+/// The names of the crates that touch neither clock nor disk nor network, test crates left out.
+pub(crate) fn quiet_packages() -> Result<Vec<String>> {
+    let workspace = Workspace::load()?;
+    let names = layers::quiet(&workspace).map(|package| package.name.clone());
+    Ok(names.collect())
+}
+
+fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
+    let evidence = Evidence::of(tree);
+    let (pending, mut findings) = Pending::read(tree);
+    findings.extend(rules::check(tree, &evidence, &pending));
+    findings.extend(attacks::check(tree, &evidence, &pending));
+    findings.extend(files::check(tree));
+    findings.extend(links::check(tree));
+    findings.extend(records::check(tree));
+    findings.extend(manifests::check(tree, workspace));
+    findings.extend(layers::check(tree, workspace));
+    findings.sort();
+    findings.dedup();
+    findings
+}

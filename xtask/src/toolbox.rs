@@ -1,0 +1,85 @@
+//! The steps that are one or a few calls of another program.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::{Tool, root};
+use crate::steps::Steps;
+
+/// The documentation of all crates; a warning is an error.
+pub(crate) fn doc() -> Result<()> {
+    Tool::cargo("doc --workspace --no-deps")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}
+
+/// Every scenario through the command-line program.
+pub(crate) fn scenarios() -> Result<()> {
+    let mut files: Vec<String> = fs::read_dir(root()?.join("scenarios"))
+        .context("there is no folder scenarios/")?
+        .map(|entry| Ok(format!("scenarios/{}", entry?.file_name().to_string_lossy())))
+        .collect::<Result<_>>()?;
+    files.retain(|file| file.ends_with(".scn"));
+    files.sort();
+    ensure!(!files.is_empty(), "scenarios/ holds no .scn file");
+    Tool::cargo("run --release -- scenario").args(files).run()
+}
+
+/// The benchmarks.
+pub(crate) fn bench(json: Option<&Path>) -> Result<()> {
+    let tool = Tool::cargo("run --release --package concilium-bench --");
+    match json {
+        Some(file) => tool.args([Path::new("--json"), file]).run(),
+        None => tool.run(),
+    }
+}
+
+/// Where inputs that are kept lie, a folder for each target; the fuzzer works on a copy, so that none is changed.
+const FUZZ_SEEDS: &str = "fuzz/corpus-seeds";
+
+/// Every fuzz target for so many seconds, from the saved inputs. The pinned compiler does it: RUSTC_BOOTSTRAP lets it
+/// take the unstable flags of the sanitizer, so that no nightly toolchain is needed.
+pub(crate) fn fuzz_smoke(seconds: u32, steps: &mut Steps) -> Result<()> {
+    let fuzz = || Tool::cargo("fuzz").env("RUSTC_BOOTSTRAP", "1");
+    let mut targets = Vec::new();
+    steps.step("fuzz build", || {
+        ensure!(
+            root()?.join("fuzz/Cargo.toml").exists(),
+            "there is no fuzz/Cargo.toml"
+        );
+        targets = fuzz()
+            .args(["list"])
+            .output()
+            .context("fuzzing needs cargo-fuzz: cargo install cargo-fuzz --locked")?
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        ensure!(!targets.is_empty(), "fuzz/ has no target");
+        fuzz().args(["build"]).run()
+    })?;
+    for target in &targets {
+        let limit = format!("-max_total_time={seconds}");
+        steps.step(&format!("fuzz {target}"), || {
+            let corpus = format!("fuzz/corpus/{target}");
+            copy_files(&root()?.join(FUZZ_SEEDS).join(target), &root()?.join(&corpus))?;
+            // A second more than enough for one input, far less than a hang.
+            fuzz()
+                .args(["run", target, &corpus, "--", &limit])
+                .args(["-timeout=10", "-rss_limit_mb=2048"])
+                .run()
+        })?;
+    }
+    Ok(())
+}
+
+/// Copies every file of a folder into another one, which is made if need be.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("there is no {}", from.display()))? {
+        let file = entry?;
+        fs::copy(file.path(), to.join(file.file_name()))?;
+    }
+    Ok(())
+}
