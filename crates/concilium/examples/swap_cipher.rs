@@ -35,8 +35,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     network.settle()?;
 
     let session = network.session(&alice)?;
-    let heard: Vec<_> = session.messages().map(|message| message.body).collect();
-    assert_eq!(heard, [b"hello"]);
+    let heard: Vec<_> = session
+        .messages()
+        .map(|message| String::from_utf8_lossy(message.body))
+        .collect();
+    assert_eq!(heard, ["hello"]);
     println!("{} heard {:?}", session.me(), heard);
     Ok(())
 }

@@ -135,10 +135,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !stay.channel.insert(member.clone()) {
             return;
         }
-        if !stay.resolver.is_member() {
-            // Whoever comes after us has not seen what we announced.
-            return self.announce(cx);
-        }
+        let is_member = stay.resolver.is_member();
+        self.announce(cx); // K-14: whoever comes after us has not seen what we announced.
+        let Some(stay) = self.stay.as_mut().filter(|_| is_member) else {
+            return;
+        };
         self.waiting.forget(&member);
         let running = stay.resolver.running();
         let stranger = running.is_some_and(|running| !running.after.contains(&member)); // T-2

@@ -226,9 +226,13 @@ impl GroupKeyAgreement for Dictator {
         session: &SessionName,
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, ProposeError> {
-        let own = Own {
-            secret: cx.secret()?,
-            signing: SigningKey::from_seed(&cx.secret()?),
+        // Whoever enters later has not heard us: the same is said again, as others may rely on it already.
+        let own = match self.own.take() {
+            Some(own) => own,
+            None => Own {
+                secret: cx.secret()?,
+                signing: SigningKey::from_seed(&cx.secret()?),
+            },
         };
         let announcement = Announcement {
             point: RistrettoPoint::mul_base(&scalar(&own.secret)).compress().0,
