@@ -219,10 +219,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn close_if_due(&mut self) {
         let now = self.now;
         self.close_past(|_, past| past.state.closes_at <= now);
+        let Some(stay) = self.stay.as_ref().filter(|stay| !stay.excluded.is_empty()) else {
+            return;
+        };
         let present = self.present();
-        let consistent = self.past.iter().all(|past| past.is_consistent(&present));
-        let Some(stay) = &self.stay else { return };
-        if consistent && !stay.excluded.is_empty() {
+        if self.past.iter().all(|past| past.is_consistent(&present)) {
             let excluded: Vec<(MemberId, MemberId)> = stay
                 .excluded
                 .iter()
@@ -322,7 +323,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// O-10: a member that should have confirmed the chain by now.
     fn look_for_missing_confirmations(&mut self) {
-        let present = self.present();
         let Some(stay) = &self.stay else { return };
         let due = stay
             .chain_since
@@ -330,6 +330,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if due > self.now || stay.resolver.claim().is_none() || stay.bad_share {
             return;
         }
+        let present = self.present();
         let me = MemberSet::of(self.gka.me().clone());
         let missing = stay.resolver.missing().intersection(&present).minus(&me);
         self.clear_warnings(|warning| {
