@@ -1,33 +1,38 @@
 //! Sets of members, and changes from one set to the next.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::MemberId;
 
-/// A set of members, ordered bytewise. On the wire: a strictly ascending list, anything else is refused.
+/// A set of members, ordered bytewise. Cheap to clone. On the wire: a strictly ascending list, anything else is
+/// refused.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct MemberSet(BTreeSet<MemberId>);
+pub struct MemberSet(
+    /// Strictly ascending.
+    Arc<Vec<MemberId>>,
+);
 
 impl MemberSet {
     /// The empty set.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(BTreeSet::new())
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The set of this one member.
     #[must_use]
     pub fn of(member: MemberId) -> Self {
-        Self(BTreeSet::from([member]))
+        Self(Arc::new(vec![member]))
     }
 
     /// Whether `member` is in.
     #[must_use]
     pub fn contains(&self, member: &MemberId) -> bool {
-        self.0.contains(member)
+        self.0.binary_search(member).is_ok()
     }
 
     /// Number of members.
@@ -44,16 +49,24 @@ impl MemberSet {
 
     /// Adds a member; false if it was in already.
     pub fn insert(&mut self, member: MemberId) -> bool {
-        self.0.insert(member)
+        let place = self.0.binary_search(&member);
+        if let Err(place) = place {
+            Arc::make_mut(&mut self.0).insert(place, member);
+        }
+        place.is_err()
     }
 
     /// Takes a member out; false if it was not in.
     pub fn remove(&mut self, member: &MemberId) -> bool {
-        self.0.remove(member)
+        let place = self.0.binary_search(member);
+        if let Ok(place) = place {
+            Arc::make_mut(&mut self.0).remove(place);
+        }
+        place.is_ok()
     }
 
     /// The members in ascending order of their bytes.
-    pub fn iter(&self) -> std::collections::btree_set::Iter<'_, MemberId> {
+    pub fn iter(&self) -> std::slice::Iter<'_, MemberId> {
         self.0.iter()
     }
 
@@ -66,52 +79,92 @@ impl MemberSet {
     /// Whether every member of `self` is in `other` too.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.0.is_subset(&other.0)
+        self.beside(other).all(|(_, shared)| shared)
     }
 
     /// The members of `self` that are not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        Self(self.0.difference(&other.0).cloned().collect())
+        self.part(other, false)
     }
 
     /// The members of `self`, of `other`, and of both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0).cloned().collect())
+        if other.is_empty() {
+            return self.clone();
+        }
+        self.iter().chain(other).cloned().collect()
     }
 
     /// The members that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        Self(self.0.intersection(&other.0).cloned().collect())
+        self.part(other, true)
+    }
+
+    /// Every member, and whether it is in `other` too: one walk along both.
+    fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a MemberId, bool)> {
+        let mut rest = other.0.as_slice();
+        self.iter().map(move |member| {
+            while let [first, later @ ..] = rest {
+                // Names that came from one set are one allocation, which is seen before their bytes are compared.
+                match if first == member {
+                    Ordering::Equal
+                } else {
+                    first.cmp(member)
+                } {
+                    Ordering::Less => rest = later,
+                    Ordering::Equal => return (member, true),
+                    Ordering::Greater => break,
+                }
+            }
+            (member, false)
+        })
+    }
+
+    /// The members that `other` shares, or those that it does not.
+    fn part(&self, other: &Self, shared: bool) -> Self {
+        let same = Arc::ptr_eq(&self.0, &other.0);
+        match other.is_empty() || same {
+            true if same == shared => self.clone(),
+            true => Self::new(),
+            false => {
+                let part = self.beside(other).filter(|(_, both)| *both == shared);
+                Self(Arc::new(part.map(|(member, _)| member.clone()).collect()))
+            }
+        }
     }
 }
 
 impl FromIterator<MemberId> for MemberSet {
     fn from_iter<I: IntoIterator<Item = MemberId>>(members: I) -> Self {
-        Self(members.into_iter().collect())
+        let mut members: Vec<_> = members.into_iter().collect();
+        // Mostly a few ascending runs, which this sort merges.
+        members.sort();
+        members.dedup();
+        Self(Arc::new(members))
     }
 }
 
 impl Extend<MemberId> for MemberSet {
     fn extend<I: IntoIterator<Item = MemberId>>(&mut self, members: I) {
-        self.0.extend(members);
+        *self = self.iter().cloned().chain(members).collect();
     }
 }
 
 impl IntoIterator for MemberSet {
     type Item = MemberId;
-    type IntoIter = std::collections::btree_set::IntoIter<MemberId>;
+    type IntoIter = std::vec::IntoIter<MemberId>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        Arc::unwrap_or_clone(self.0).into_iter()
     }
 }
 
 impl<'a> IntoIterator for &'a MemberSet {
     type Item = &'a MemberId;
-    type IntoIter = std::collections::btree_set::Iter<'a, MemberId>;
+    type IntoIter = std::slice::Iter<'a, MemberId>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -147,7 +200,7 @@ impl<'de> Deserialize<'de> for MemberSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let list: Vec<MemberId> = crate::wire::list::deserialize(deserializer)?;
         if list.is_sorted_by(|a, b| a < b) {
-            Ok(Self(list.into_iter().collect()))
+            Ok(Self(Arc::new(list)))
         } else {
             Err(serde::de::Error::custom(
                 "members must be listed in strictly ascending order",

@@ -69,8 +69,7 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let bytes = crate::wire::bytes::deserialize(deserializer)?;
-                Self::new(bytes).map_err(serde::de::Error::custom)
+                crate::wire::bytes::deserialize_with(deserializer, |bytes| Self::new(bytes))
             }
         }
     };

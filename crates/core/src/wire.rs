@@ -131,6 +131,7 @@ where
 
 /// `#[serde(with = "wire::bytes")]` for `Vec<u8>`: a byte string, copied at once and not byte by byte.
 pub mod bytes {
+    use std::convert::Infallible;
     use std::fmt;
 
     use serde::de::{Error, Visitor};
@@ -149,25 +150,29 @@ pub mod bytes {
     /// # Errors
     /// The deserializer's.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
+        deserialize_with(deserializer, |bytes| Ok::<_, Infallible>(bytes.to_vec()))
+    }
 
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Vec<u8>;
+    /// Reads a byte string and makes of it whatever `make` makes, without a copy on the way.
+    pub(crate) fn deserialize_with<'de, T, F: fmt::Display, D: Deserializer<'de>>(
+        deserializer: D,
+        make: impl FnOnce(&[u8]) -> Result<T, F>,
+    ) -> Result<T, D::Error> {
+        struct Bytes<M>(M);
+
+        impl<T, F: fmt::Display, M: FnOnce(&[u8]) -> Result<T, F>> Visitor<'_> for Bytes<M> {
+            type Value = T;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a byte string")
             }
 
-            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
+                (self.0)(bytes).map_err(E::custom)
             }
         }
 
-        deserializer.deserialize_bytes(Bytes)
+        deserializer.deserialize_bytes(Bytes(make))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a session can be asked. Nothing here changes anything.
 
+use std::sync::LazyLock;
+
 use concilium_core::{
     ChainHash, Change, MemberId, MemberSet, MessageId, Secret, SessionName, SubsessionId, packet,
 };
@@ -12,7 +14,7 @@ use crate::subsession::Subsession;
 use crate::{Session, SessionState, Settings, Warnings};
 
 /// What is answered while there is nobody.
-static NOBODY: MemberSet = MemberSet::new();
+static NOBODY: LazyLock<MemberSet> = LazyLock::new(MemberSet::new);
 
 /// A message with the application's data, for a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
