@@ -1,15 +1,17 @@
 //! What the session has a key agreement authenticate.
 
-use concilium_core::{ChainHash, Change, MemberSet, MessageId, PacketId, SessionName, wire};
+use concilium_core::{ChainHash, Change, ChangeError, MemberSet, MessageId, PacketId, SessionName, wire};
 use serde::{Deserialize, Serialize};
 
 /// What an operation is about: readable by all, authenticated by the time that the operation succeeds (K-6).
+///
+/// On the wire stand the members before, who comes and who goes, so that nobody is named twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "WireData", try_from = "WireData")]
 pub struct AssociatedData {
     /// The session's name.
     pub session: SessionName,
     /// The names of the key agreement and of the cipher, as both sides must have them: ASCII, joined by a slash.
-    #[serde(with = "wire::text")]
     pub suite: String,
     /// The last accepted final packet (O-2).
     pub parent: PacketId,
@@ -17,7 +19,6 @@ pub struct AssociatedData {
     pub chain: ChainHash,
     /// The latest messages that the proposer had seen in the current subsession (O-2, G-9), at most
     /// [`AssociatedData::MAX_LATEST`].
-    #[serde(with = "wire::list")]
     pub latest: Vec<MessageId>,
     /// The members before: M'. The proposer is one of them.
     pub before: MemberSet,
@@ -45,6 +46,49 @@ impl AssociatedData {
             && self.after.len() <= MAX_MEMBERS
             && self.latest.len() <= Self::MAX_LATEST
             && self.suite.len() <= MAX_SUITE_BYTES
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireData {
+    session: SessionName,
+    #[serde(with = "wire::text")]
+    suite: String,
+    parent: PacketId,
+    chain: ChainHash,
+    #[serde(with = "wire::list")]
+    latest: Vec<MessageId>,
+    before: MemberSet,
+    change: Change,
+}
+
+impl From<AssociatedData> for WireData {
+    fn from(data: AssociatedData) -> Self {
+        Self {
+            change: data.change(),
+            session: data.session,
+            suite: data.suite,
+            parent: data.parent,
+            chain: data.chain,
+            latest: data.latest,
+            before: data.before,
+        }
+    }
+}
+
+impl TryFrom<WireData> for AssociatedData {
+    type Error = ChangeError;
+
+    fn try_from(data: WireData) -> Result<Self, ChangeError> {
+        Ok(Self {
+            after: data.change.apply(&data.before)?,
+            session: data.session,
+            suite: data.suite,
+            parent: data.parent,
+            chain: data.chain,
+            latest: data.latest,
+            before: data.before,
+        })
     }
 }
 

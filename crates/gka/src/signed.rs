@@ -1,9 +1,9 @@
 //! Packets signed with identity keys: K-15 for every key agreement that wants it.
 //!
-//! On the wire, by [`wire`]: author, role (0 with the associated data, 1 or 2 with the initial packet's id),
-//! payload, signature. The signature covers a 64-byte [`FramedHash`] under a context label of its own over
-//! session name, author, role and payload, so that nothing of one session, role or operation fits elsewhere
-//! . The session's name travels in initial packets only; for the others it comes from the reader.
+//! On the wire (`docs/spec/key-agreement.md` has the layout): author, role (0 with the associated data, 1 or 2 with
+//! the initial packet's id), payload, signature. The signature covers a 64-byte [`FramedHash`] under a context label
+//! of its own over session name, author, role and payload, so that nothing of one session, role or operation fits
+//! elsewhere. The session's name travels in initial packets only; for the others it comes from the reader.
 
 use concilium_core::keys::Signature;
 use concilium_core::{FramedHash, MemberId, PacketId, SessionName, packet, wire};
