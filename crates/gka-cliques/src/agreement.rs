@@ -63,14 +63,9 @@ impl fmt::Debug for Cliques {
 /// The order of the slots: who stays, then who joins, each in bytewise order; and how many stay. It follows from
 /// the member sets, so no packet can claim another one (C-9, A-07).
 pub(crate) fn slot_order(data: &AssociatedData) -> (Vec<MemberId>, usize) {
-    let (mut order, joiners): (Vec<_>, Vec<_>) = data
-        .after
-        .iter()
-        .cloned()
-        .partition(|who| data.before.contains(who));
-    let kept = order.len();
-    order.extend(joiners);
-    (order, kept)
+    let kept = data.after.intersection(&data.before);
+    let joiners = data.after.minus(&kept);
+    (kept.iter().chain(&joiners).cloned().collect(), kept.len())
 }
 
 impl GroupKeyAgreement for Cliques {
@@ -117,7 +112,7 @@ impl GroupKeyAgreement for Cliques {
         elements.insert(position, own);
 
         let base = state.map(|state| state.transcript);
-        let (body, signing) = if kept.len() < data.after.len() {
+        let (body, prepared) = if kept.len() < data.after.len() {
             let cardinal = contribution.raise_all(&[own]).map_err(|_| corrupt(&[], 0))?;
             elements.extend(cardinal);
             (Body::Upflow(Flow { nonce, elements }), None)
@@ -133,10 +128,11 @@ impl GroupKeyAgreement for Cliques {
                 // A packet's id is known only once the channel has echoed it (O-1): see decision 0004.
                 initial: None,
             };
-            let confirmation = Keys::derive(course.transcript(), &shared).confirm(me, &signing);
+            let keys = Keys::derive(course.transcript(), &shared);
+            let confirmation = keys.confirm(me, &signing);
             (
                 Body::Downflow(Flow { nonce, elements }, confirmation),
-                Some(signing),
+                Some((keys, signing)),
             )
         };
         // K-11 holds for what we send as well. Two slots can be equal only where someone corrupted one.
@@ -150,7 +146,7 @@ impl GroupKeyAgreement for Cliques {
         let (role, content) = (Role::Initial(data), Content::Initial { base, body });
         let proposal = Proposal {
             contribution,
-            signing,
+            prepared,
             fingerprint: content.fingerprint(&role),
         };
         let packet = signed::seal(&self.identity, &session, role, content.encode())?;

@@ -225,21 +225,16 @@ impl Operation {
                 phase: Phase::Over,
             },
         };
-        let (contribution, signing) = match proposal {
+        let (contribution, prepared) = match proposal {
             Some(proposal) if operation.run.initiator == *me => {
-                (Some(proposal.contribution), proposal.signing)
+                (Some(proposal.contribution), proposal.prepared)
             }
-            _ => (
-                state.map(|state| state.contribution.clone()),
-                state.map(|state| state.signing.clone()),
-            ),
+            _ => (state.map(|state| state.contribution.clone()), None),
         };
         let progress = match confirmation {
             Some(confirmation) => {
-                let (Some(contribution), Some(signing)) = (contribution, signing) else {
-                    return Err(failure(None, Reason::NoState));
-                };
-                operation.finish_at_once(state, &contribution, signing, &confirmation, cx.now())?
+                let contribution = contribution.ok_or_else(|| failure(None, Reason::NoState))?;
+                operation.finish_at_once(state, &contribution, prepared, &confirmation, cx.now())?
             }
             None => {
                 let own = Own {
@@ -254,55 +249,65 @@ impl Operation {
         Ok(Started { operation, progress })
     }
 
-    /// C-3, O-9: an operation of one packet. Who sends none keeps its signing key (C-8).
+    /// C-3, O-9: an operation of one packet. Its initiator has prepared what it leads to; who sends none keeps its
+    /// signing key (C-8).
     fn finish_at_once(
         &self,
         state: Option<&State>,
         contribution: &Contribution,
-        signing: SigningKey,
+        prepared: Option<(Keys, SigningKey)>,
         confirmation: &Confirmation,
         now: Time,
     ) -> Result<Progress<State>, ReceiveError> {
         let initiator = &self.run.initiator;
+        let (keys, signing) = match (prepared, state) {
+            (Some(prepared), _) => prepared,
+            (None, Some(state)) => {
+                let keys = self.check_whole(state, contribution, confirmation)?;
+                (keys, state.signing.clone())
+            }
+            (None, None) => return Err(failure(None, Reason::NoState)),
+        };
+        // Without joiners the slots are in the order of the members, so that one walk along both finds all.
+        let mut members = state.into_iter().flat_map(|state| &state.members);
+        let known = self.order.iter().map_while(|who| {
+            if who == initiator {
+                Some((confirmation.key, None))
+            } else {
+                let (_, member) = members.find(|(known, _)| *known == who)?;
+                Some((member.key, Some(member.contributed)))
+            }
+        });
+        self.outcome(contribution, &keys, signing, known, now)
+    }
+
+    /// C-9, C-10: the keys to which another member's operation of one packet leads.
+    fn check_whole(
+        &self,
+        state: &State,
+        contribution: &Contribution,
+        confirmation: &Confirmation,
+    ) -> Result<Keys, ReceiveError> {
+        let initiator = &self.run.initiator;
         // C-8, K-11: the new key is new, the initiator's last one included.
-        let known = state.into_iter().flat_map(|state| state.members.values());
-        if known.map(|member| member.key).any(|key| key == confirmation.key) {
+        if state
+            .members
+            .values()
+            .any(|member| member.key == confirmation.key)
+        {
             return Err(failure(Some(initiator), Reason::Duplicate));
         }
         let slot = self.own_slot(&self.run.flow)?;
-        let blamed = Some(initiator).filter(|initiator| *initiator != self.identity.member());
-        let keys = agree(
+        agree(
             // All that this transcript is taken over stands in the one packet, or was compared with it.
             &self.course(&self.run.flow.nonces, &self.run.flow.elements, None),
             (contribution, &slot),
             initiator,
             confirmation,
             Culprits {
-                of_transcript: blamed,
-                of_key: blamed,
+                of_transcript: Some(initiator),
+                of_key: Some(initiator),
             },
-        )?;
-        let verifying = self.order.iter().filter_map(|member| {
-            let kept = || {
-                state
-                    .and_then(|state| state.members.get(member))
-                    .map(|known| known.key)
-            };
-            let key = if member == initiator {
-                Some(confirmation.key)
-            } else {
-                kept()
-            };
-            Some((member.clone(), key?))
-        });
-        let contributed = |who: &MemberId| Some(state?.members.get(who)?.contributed);
-        self.outcome(
-            contribution,
-            &keys,
-            signing,
-            verifying.collect(),
-            contributed,
-            now,
         )
     }
 
@@ -519,58 +524,60 @@ impl Operation {
             return Ok(Progress::Continue(Vec::new()));
         }
         // K-7: everybody holds these keys and has said so.
-        let mut verifying = confirming.confirmed.clone();
-        verifying.insert(author.clone(), confirmation.key);
-        self.outcome(
-            &confirming.contribution,
-            &confirming.keys,
-            confirming.signing.clone(),
-            verifying,
-            |who| self.run.contributed.get(who).copied(),
-            now,
-        )
+        let known = self.order.iter().map_while(|who| {
+            let confirmed = if who == author {
+                Some(&confirmation.key)
+            } else {
+                confirming.confirmed.get(who)
+            };
+            Some((*confirmed?, self.run.contributed.get(who).copied()))
+        });
+        let signing = confirming.signing.clone();
+        self.outcome(&confirming.contribution, &confirming.keys, signing, known, now)
     }
 
-    /// K-4: everything at once.
+    /// K-4: everything at once. Of each member, in the order of the slots: its verifying key, and when it last
+    /// contributed, as far as we know.
     fn outcome(
         &self,
         contribution: &Contribution,
         keys: &Keys,
         signing: SigningKey,
-        verifying: BTreeMap<MemberId, VerifyingKey>,
-        contributed: impl Fn(&MemberId) -> Option<Time>,
+        known: impl Iterator<Item = (VerifyingKey, Option<Time>)>,
         now: Time,
     ) -> Result<Progress<State>, ReceiveError> {
         let run = &self.run;
-        let members = self
-            .order
-            .iter()
-            .zip(&run.flow.elements)
-            .filter_map(|(who, slot)| {
-                let fresh = *who == run.initiator || !run.data.before.contains(who);
-                // Of those who were here before we came we know nothing older than our coming.
-                let before = contributed(who).filter(|_| !fresh);
-                let member = Member {
-                    slot: *slot,
-                    key: *verifying.get(who)?,
-                    contributed: before.unwrap_or(now),
-                };
-                Some((who.clone(), member))
-            });
-        let state = State {
-            transcript: *keys.transcript(),
-            contribution: contribution.clone(),
-            signing: signing.clone(),
-            members: members.collect(),
-        };
-        if state.members.len() < self.order.len() {
+        let slots = self.order.iter().zip(&run.flow.elements).enumerate();
+        let members = slots.zip(known).map(|((i, (who, slot)), (key, contributed))| {
+            let fresh = *who == run.initiator || i >= self.kept;
+            // Of those who were here before we came we know nothing older than our coming.
+            let contributed = contributed.filter(|_| !fresh).unwrap_or(now);
+            let member = Member {
+                slot: *slot,
+                key,
+                contributed,
+            };
+            (who.clone(), member)
+        });
+        let members: BTreeMap<_, _> = members.collect();
+        if members.len() < self.order.len() {
             return Err(failure(None, Reason::WrongMembers));
         }
+        let transcript = *keys.transcript();
         let keys = SubsessionKeys {
             subsession: keys.subsession,
             secret: keys.secret.clone(),
+            signing: signing.clone(),
+            verifying: members
+                .iter()
+                .map(|(who, member)| (who.clone(), member.key))
+                .collect(),
+        };
+        let state = State {
+            transcript,
+            contribution: contribution.clone(),
             signing,
-            verifying,
+            members,
         };
         Ok(Progress::Finished(Box::new(Outcome { state, keys })))
     }

@@ -108,7 +108,7 @@ fn check_initial(
     body: &Body,
 ) -> Result<(), Reason> {
     check_suite(data)?;
-    let kept = data.after.iter().filter(|who| data.before.contains(who)).count();
+    let kept = data.after.intersection(&data.before).len();
     let without_joiners = kept == data.after.len();
     // Who holds no keys is alone (C-1).
     if !data.before.contains(author) || !data.after.contains(author) || (!has_base && data.before.len() != 1)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::element::{Contribution, Element};
-use crate::schedule::Transcript;
+use crate::schedule::{Keys, Transcript};
 
 /// The layout of exports that this code writes and reads.
 const EXPORT_VERSION: u8 = 1;
@@ -86,8 +86,8 @@ impl fmt::Debug for State {
 #[derive(Serialize, Deserialize)]
 pub struct Proposal {
     pub(crate) contribution: Contribution,
-    /// The key of our confirmation, where the initial packet holds one.
-    pub(crate) signing: Option<SigningKey>,
+    /// What the initial packet will have led to, where it is the only one.
+    pub(crate) prepared: Option<(Keys, SigningKey)>,
     /// Of the initial packet: nobody else may speak for us (C-9).
     pub(crate) fingerprint: [u8; 32],
 }

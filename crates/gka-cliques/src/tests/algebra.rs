@@ -143,7 +143,7 @@ fn c4_the_five_hundredth_refresh_costs_what_the_first_does() {
         let size = group.member(&name(1)).export()[0].len();
         costs.insert((crate::element::tests::MULTIPLICATIONS.get() - before, size));
     }
-    // Proposing multiplies two slots and the secret; each of three then computes the secret.
+    // Proposing multiplies two slots and the secret; each of the two others then computes the secret.
     assert_eq!(costs.len(), 1, "{costs:?}");
-    assert_eq!(costs.first().unwrap().0, 6);
+    assert_eq!(costs.first().unwrap().0, 5);
 }

@@ -128,7 +128,7 @@ fn corrupt_refresh(group: &mut Group, by: usize, victim: usize, slot: Element) -
                 .raise(&state.members[&name(by)].slot)
                 .unwrap();
             let keys = crate::schedule::Keys::derive(course.transcript(), &shared);
-            *confirmation = keys.confirm(&name(by), proposal.signing.as_ref().unwrap());
+            *confirmation = keys.confirm(&name(by), &proposal.prepared.as_ref().unwrap().1);
         })
     })
 }
