@@ -31,6 +31,8 @@ pub fn rows(effort: Effort, sizes: &[usize], report: &mut dyn FnMut(Row)) {
 struct Primitives {
     /// A variable-base multiplication on ristretto255.
     multiply: Duration,
+    /// Making an ephemeral signing key: a fixed-base multiplication.
+    key: Duration,
     sign: Duration,
     verify: Duration,
 }
@@ -40,11 +42,14 @@ impl Primitives {
         let (scalar, point) = (scalar(), RISTRETTO_BASEPOINT_POINT * Scalar::from(7_u8));
         let signing = SigningKey::from_seed(&Secret::new([1; 32]));
         let signature = signing.sign(&[6; 64]);
-        let [multiply, sign, verify] = in_turn(
+        let [multiply, key, sign, verify] = in_turn(
             effort,
             [
                 &mut || {
                     black_box(black_box(point) * black_box(scalar));
+                },
+                &mut || {
+                    black_box(SigningKey::from_seed(black_box(&Secret::new([1; 32]))));
                 },
                 &mut || {
                     black_box(signing.sign(black_box(&[6; 64])));
@@ -59,15 +64,17 @@ impl Primitives {
         );
         Self {
             multiply,
+            key,
             sign,
             verify,
         }
     }
 
-    /// So many multiplications, signatures, and verifications.
-    fn sum(&self, multiplications: usize, signatures: usize, verifications: usize) -> Duration {
+    /// So many multiplications, ephemeral keys, signatures, and verifications.
+    fn sum(&self, multiplications: usize, keys: usize, signatures: usize, verifications: usize) -> Duration {
         let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         self.multiply * times(multiplications)
+            + self.key * times(keys)
             + self.sign * times(signatures)
             + self.verify * times(verifications)
     }
@@ -82,12 +89,16 @@ fn scalar() -> Scalar {
 /// - multiplications: the initiator mixes its fresh factor into all slots but its own, and into the cardinal value;
 ///   each joiner multiplies all slots before its own, and the cardinal value (the last one keeps the result); every
 ///   member but the last joiner multiplies its own slot once to get the secret.
+/// - ephemeral keys (C-8), each a fixed-base multiplication: one for everybody in an operation with joiners, one for
+///   the initiator in one without.
 /// - signatures: one for each packet; verifications: every packet at every member who takes part, its sender
 ///   included, for whom the echo is what counts.
 fn of_all(n: usize, rounds: u32, primitives: &Primitives, report: &mut dyn FnMut(Row)) {
     let alice = name(0);
-    let beside = |multiplications, signatures, verifications| {
-        format!("{multiplications} multiplications, {signatures} signatures, {verifications} verifications")
+    let beside = |multiplications, keys, signatures, verifications| {
+        format!(
+            "{multiplications} multiplications, {keys} keys, {signatures} signatures, {verifications} verifications"
+        )
     };
     let mut measure = |what: &str, before: MemberSet, after: MemberSet| {
         let joiners = after.minus(&before).len();
@@ -102,6 +113,7 @@ fn of_all(n: usize, rounds: u32, primitives: &Primitives, report: &mut dyn FnMut
         } else {
             1
         };
+        let keys = if joiners > 0 { after.len() } else { 1 };
         let verifications = packets * after.len();
         let times = (0..rounds).map(|round| {
             let mut group = Group::new(n + 1, u64::from(round), Cliques::new);
@@ -111,8 +123,8 @@ fn of_all(n: usize, rounds: u32, primitives: &Primitives, report: &mut dyn FnMut
             elapsed(|| group.run(&alice, &after))
         });
         let time = least(times);
-        let floor = primitives.sum(multiplications, packets, verifications);
-        let text = beside(multiplications, packets, verifications);
+        let floor = primitives.sum(multiplications, keys, packets, verifications);
+        let text = beside(multiplications, keys, packets, verifications);
         report(Row::time(format!("{what}, all members, n = {n}"), time, floor, text).at_most(1.3));
     };
     measure("establish", MemberSet::of(alice.clone()), names(0..n));
