@@ -4,19 +4,11 @@
 
 use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, MemberId, MemberSet, wire};
-use peak_alloc::PeakAlloc;
+use concilium_testkit::memory::{PeakAlloc, peak};
 use serde::{Deserialize, Serialize};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-/// The most bytes that `work` holds at once beyond what was held before.
-fn peak<T>(work: impl FnOnce() -> T) -> usize {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    drop(work());
-    MEMORY.peak_usage().saturating_sub(before)
-}
 
 #[derive(Serialize, Deserialize)]
 struct Everything {
@@ -45,11 +37,13 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
         for place in 0..4 {
             let bomb: Vec<u8> = [vec![0; place], length.to_vec(), vec![1; 40]].concat();
             let held = [
-                peak(|| wire::decode::<Everything>(&bomb, bomb.len()).is_err()),
-                peak(|| wire::decode::<MemberSet>(&bomb, bomb.len()).is_err()),
-                peak(|| wire::decode::<Change>(&bomb, bomb.len()).is_err()),
-                peak(|| wire::decode::<MemberId>(&bomb, bomb.len()).is_err()),
-                peak(|| wire::decode::<ChannelEvent>(&bomb, bomb.len()).is_err()),
+                peak(&MEMORY, || wire::decode::<Everything>(&bomb, bomb.len()).is_err()),
+                peak(&MEMORY, || wire::decode::<MemberSet>(&bomb, bomb.len()).is_err()),
+                peak(&MEMORY, || wire::decode::<Change>(&bomb, bomb.len()).is_err()),
+                peak(&MEMORY, || wire::decode::<MemberId>(&bomb, bomb.len()).is_err()),
+                peak(&MEMORY, || {
+                    wire::decode::<ChannelEvent>(&bomb, bomb.len()).is_err()
+                }),
             ];
             let bound = 16 * bomb.len() + SMALL;
             assert!(
@@ -69,6 +63,8 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
         members,
     };
     let bytes = wire::encode(&everything);
-    let held = peak(|| wire::decode::<Everything>(&bytes, bytes.len()).is_ok());
+    let held = peak(&MEMORY, || {
+        wire::decode::<Everything>(&bytes, bytes.len()).is_ok()
+    });
     assert!(held <= 16 * bytes.len() + SMALL, "{held} for {}", bytes.len());
 }

@@ -7,19 +7,11 @@ use std::collections::BTreeMap;
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
+use concilium_testkit::memory::{PeakAlloc, peak};
 use concilium_testkit::rng::seeded;
-use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-/// The most bytes that `work` holds at once beyond what was held before.
-fn peak<T>(work: impl FnOnce() -> T) -> usize {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    drop(work());
-    MEMORY.peak_usage().saturating_sub(before)
-}
 
 /// For names, errors and other things that do not grow.
 const SMALL: usize = 2048;
@@ -45,7 +37,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
         };
         let mut random = seeded(1);
         let mut packet = Vec::new();
-        let sealing = peak(|| {
+        let sealing = peak(&MEMORY, || {
             let sealed = encryptor.seal(&content, &mut Context::new(Time::ZERO, &mut random));
             packet = sealed.unwrap().packet;
         });
@@ -53,14 +45,14 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
             sealing <= 2 * packet.len() + SMALL,
             "sealing {body} bytes holds {sealing}"
         );
-        let opening = peak(|| encryptor.open(&packet).unwrap());
+        let opening = peak(&MEMORY, || encryptor.open(&packet).unwrap());
         assert!(
             opening <= 2 * packet.len() + SMALL,
             "opening {} bytes holds {opening}",
             packet.len()
         );
         packet[0] ^= 1;
-        let refusing = peak(|| encryptor.open(&packet).unwrap_err());
+        let refusing = peak(&MEMORY, || encryptor.open(&packet).unwrap_err());
         assert!(
             refusing <= packet.len() + SMALL,
             "refusing {} bytes holds {refusing}",
@@ -69,7 +61,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
     }
 
     let huge = vec![0; 8 * 1024 * 1024];
-    let refusing = peak(|| encryptor.open(&huge).unwrap_err());
+    let refusing = peak(&MEMORY, || encryptor.open(&huge).unwrap_err());
     assert!(
         refusing <= SMALL,
         "what no message is long as costs nothing, not {refusing}"
@@ -79,12 +71,12 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
     for at in 0..export.len() {
         let mut damaged = export.to_vec();
         damaged[at] = 0xff;
-        let restoring = peak(|| DefaultEncryptor::restore(&damaged));
+        let restoring = peak(&MEMORY, || DefaultEncryptor::restore(&damaged));
         assert!(
             restoring <= 4 * export.len() + SMALL,
             "damaged at {at}: {restoring}"
         );
     }
-    let restoring = peak(|| DefaultEncryptor::restore(&huge).unwrap_err());
+    let restoring = peak(&MEMORY, || DefaultEncryptor::restore(&huge).unwrap_err());
     assert!(restoring <= SMALL, "{restoring}");
 }

@@ -6,19 +6,11 @@ use concilium_core::Context;
 use concilium_gka::{Export as _, GroupKeyAgreement as _};
 use concilium_gka_cliques::Cliques;
 use concilium_testkit::gka::{Group, checks, name, names};
+use concilium_testkit::memory::{PeakAlloc, peak};
 use concilium_testkit::rng;
-use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-/// The most bytes that `work` holds at once beyond what was held before.
-fn peak<T>(work: impl FnOnce() -> T) -> usize {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    drop(work());
-    MEMORY.peak_usage().saturating_sub(before)
-}
 
 /// A member is ten bytes on the wire here; in memory it is a node of a map with keys of 200 bytes and their names.
 const FACTOR: usize = 40;
@@ -35,12 +27,12 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
         let session = group.session().clone();
         let member = &group.people[&name(1)];
         let len = echo.bytes.len();
-        let opening = peak(|| member.gka.open(&session, &echo.from, &echo.bytes));
+        let opening = peak(&MEMORY, || member.gka.open(&session, &echo.from, &echo.bytes));
         assert!(
             opening <= FACTOR * len + SMALL,
             "opening {len} bytes takes {opening}"
         );
-        let accepting = peak(|| {
+        let accepting = peak(&MEMORY, || {
             let opened = member.gka.open(&session, &echo.from, &echo.bytes).unwrap();
             let mut random = rng::seeded(1);
             let mut cx = Context::new(group.now, &mut random);
@@ -53,7 +45,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
             "accepting {len} bytes takes {accepting}"
         );
         let export = member.state.as_ref().unwrap().export();
-        let restoring = peak(|| member.gka.restore_state(&export));
+        let restoring = peak(&MEMORY, || member.gka.restore_state(&export));
         let len = export.len();
         assert!(
             restoring <= FACTOR * len + SMALL,
@@ -74,7 +66,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
                 (role, payload)
             });
             let lying = lying.unwrap();
-            let opening = peak(|| member.gka.open(&session, &echo.from, &lying));
+            let opening = peak(&MEMORY, || member.gka.open(&session, &echo.from, &lying));
             assert!(
                 opening <= FACTOR * lying.len() + SMALL,
                 "a lie at {at} takes {opening}"

@@ -15,6 +15,7 @@ pub mod channel;
 pub mod encryptor;
 pub mod fuzz;
 pub mod gka;
+pub mod memory;
 pub mod network;
 pub mod rng;
 pub mod scenario;

@@ -9,10 +9,11 @@ use concilium_gka_cliques::Cliques;
 use super::report::{Report, unreadable};
 use super::runner::{self, Suite};
 use super::{Options, Scenario};
+use crate::gka::Dictator;
 use crate::network::GkaFactory;
 
 /// The key agreements, by name; the first is the default.
-pub const GKAS: &[&str] = &["cliques"];
+pub const GKAS: &[&str] = &["cliques", "dictator"];
 
 /// The ciphers, by name; the first is the default.
 pub const CIPHERS: &[&str] = &["aead", "chacha20poly1305"];
@@ -49,7 +50,10 @@ pub(super) fn run(scenario: &Scenario, options: &Options, out: &mut dyn Write) -
     if let Err(reason) = known_gka(&suite.gka).and_then(|()| known_cipher(&suite.cipher)) {
         return unreadable(&scenario.file, reason, options, out);
     }
-    with_gka(Cliques::new, scenario, &suite, options, out)
+    match suite.gka.as_str() {
+        "dictator" => with_gka(Dictator::new, scenario, &suite, options, out),
+        _ => with_gka(Cliques::new, scenario, &suite, options, out),
+    }
 }
 
 fn with_gka<G: GroupKeyAgreement>(
