@@ -44,6 +44,7 @@ fn each_violation_is_noticed_by_the_check_of_its_rule() {
             Violation::KeyTwice => "k04_success_yields_everything_at_once",
             Violation::SecretStays => "k12_who_is_out_learns_nothing",
             Violation::NotRestored => "k13_state_goes_through_exports",
+            Violation::AnnouncementsLost => "k13_k14_announcements_outlive_a_restart",
             Violation::Printed => "a21_nothing_secret_is_printed",
             Violation::AnyAnnouncement => "k14_announcements_are_authentic",
             Violation::AnySender => "a14_sender_author_and_key_are_one",

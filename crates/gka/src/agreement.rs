@@ -37,7 +37,7 @@ pub trait GroupKeyAgreement {
     fn me(&self) -> &MemberId;
 
     /// Material that lets others include us without an answer from us (K-14). `None`: this key agreement needs
-    /// none. The private part stays in `self`.
+    /// none. The private part stays in `self`, and goes into [`export_announcements`](Self::export_announcements).
     ///
     /// # Errors
     /// The random source fails.
@@ -62,6 +62,24 @@ pub trait GroupKeyAgreement {
     ) -> Result<(), OpenError> {
         let _ = (session, from, announcement);
         Err(OpenError::Invalid(crate::Reason::OutOfTurn))
+    }
+
+    /// What we announced, private parts included, and what we learned: as bytes for storage that its owner trusts, and
+    /// nothing else (K-13, K-14). Empty where nothing is announced.
+    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::default()
+    }
+
+    /// Reads it back, in place of what `self` knows.
+    ///
+    /// # Errors
+    /// The bytes are damaged.
+    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        if bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(RestoreError)
+        }
     }
 
     /// Makes the initial packet of an operation that we would like to happen, from the state that the last one

@@ -84,6 +84,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub fn snapshot(&self) -> Zeroizing<Vec<u8>> {
         let mut parts = Parts::default();
         parts.push(&(self.gka.me(), &self.name));
+        parts.push_bytes(&self.gka.export_announcements());
         parts.push(&(self.now, self.announced));
         parts.push(&self.actions);
         parts.push(&self.waiting);
@@ -157,7 +158,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// # Errors
     /// Damaged, of another version, or of another member or session.
     pub fn restore(
-        gka: G,
+        mut gka: G,
         name: SessionName,
         settings: Settings,
         bytes: &[u8],
@@ -167,6 +168,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if me != *gka.me() || named != name {
             return Err(RestoreError);
         }
+        gka.restore_announcements(&parts.bytes()?.0)
+            .map_err(|_| RestoreError)?;
         let (now, announced) = parts.take()?;
         let actions = parts.take()?;
         let waiting = parts.take()?;

@@ -42,6 +42,8 @@ pub enum Violation {
     SecretStays,
     /// K-13: an operation cannot be restored.
     NotRestored,
+    /// K-13: what was announced is gone after a restart.
+    AnnouncementsLost,
     /// K-13, A-21: an operation prints its secrets.
     Printed,
     /// K-14: any announcement is taken.
@@ -52,7 +54,7 @@ pub enum Violation {
 
 impl Violation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ProposingCommits,
         Self::OwnProposalRefused,
         Self::OrderMatters,
@@ -66,6 +68,7 @@ impl Violation {
         Self::KeyTwice,
         Self::SecretStays,
         Self::NotRestored,
+        Self::AnnouncementsLost,
         Self::Printed,
         Self::AnyAnnouncement,
         Self::AnySender,
@@ -220,6 +223,17 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
             return Ok(());
         }
         self.inner.learn(session, from, announcement)
+    }
+
+    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
+        self.inner.export_announcements()
+    }
+
+    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        if self.is(Violation::AnnouncementsLost) {
+            return Err(RestoreError);
+        }
+        self.inner.restore_announcements(bytes)
     }
 
     fn propose(

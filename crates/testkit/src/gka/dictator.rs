@@ -30,8 +30,14 @@ const DERIVE: &str = "concilium testkit 2026-11 dictator keys";
 pub struct Dictator {
     identity: Identity,
     directory: Arc<dyn Directory>,
+    announcements: Announcements,
+}
+
+/// What was announced: ours with its private part, and all that we know.
+#[derive(Default, Serialize, Deserialize)]
+struct Announcements {
     own: Option<Own>,
-    announced: BTreeMap<MemberId, Announcement>,
+    known: BTreeMap<MemberId, Announcement>,
 }
 
 /// The private part of our announcement.
@@ -175,8 +181,7 @@ impl Dictator {
         Self {
             identity,
             directory,
-            own: None,
-            announced: BTreeMap::new(),
+            announcements: Announcements::default(),
         }
     }
 
@@ -191,7 +196,7 @@ impl Dictator {
     fn verifying(&self, members: &MemberSet) -> Result<BTreeMap<MemberId, VerifyingKey>, MemberId> {
         members
             .iter()
-            .map(|who| match self.announced.get(who) {
+            .map(|who| match self.announcements.known.get(who) {
                 Some(announcement) => Ok((who.clone(), announcement.signing)),
                 None => Err(who.clone()),
             })
@@ -227,7 +232,7 @@ impl GroupKeyAgreement for Dictator {
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, ProposeError> {
         // Whoever enters later has not heard us: the same is said again, as others may rely on it already.
-        let own = match self.own.take() {
+        let own = match self.announcements.own.take() {
             Some(own) => own,
             None => Own {
                 secret: cx.secret()?,
@@ -242,8 +247,8 @@ impl GroupKeyAgreement for Dictator {
         let signature = self
             .identity
             .sign(&Self::signed_bytes(session, &me, &announcement));
-        self.announced.insert(me, announcement);
-        self.own = Some(own);
+        self.announcements.known.insert(me, announcement);
+        self.announcements.own = Some(own);
         Ok(Some(wire::encode(&SignedAnnouncement {
             announcement,
             signature,
@@ -268,7 +273,16 @@ impl GroupKeyAgreement for Dictator {
             .ok_or_else(|| OpenError::UnknownIdentity(from.clone()))?
             .verify(&Self::signed_bytes(session, from, &announcement), &signature)
             .map_err(|_| OpenError::BadSignature(from.clone()))?;
-        self.announced.insert(from.clone(), announcement);
+        self.announcements.known.insert(from.clone(), announcement);
+        Ok(())
+    }
+
+    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
+        wire::encode_secret(&self.announcements)
+    }
+
+    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.announcements = wire::decode(bytes, 1 << 20)?;
         Ok(())
     }
 
@@ -291,7 +305,7 @@ impl GroupKeyAgreement for Dictator {
         let ephemeral_point = RistrettoPoint::mul_base(&ephemeral).compress().0;
         let mut masked = Vec::new();
         for who in &data.after {
-            let announced = self.announced.get(who);
+            let announced = self.announcements.known.get(who);
             let key = announced.and_then(|announced| point(announced.point));
             let key = key.ok_or_else(|| ProposeError::NotAnnounced(who.clone()))?;
             masked.push(mask(&(key * ephemeral), &ephemeral_point, who, chosen.expose()));
@@ -357,7 +371,7 @@ impl GroupKeyAgreement for Dictator {
         cx: &mut Context<'_>,
     ) -> Result<Started<Over, State>, ReceiveError> {
         let (author, role, payload) = initial.into_parts();
-        let (Role::Initial(data), Some(own)) = (role, &self.own) else {
+        let (Role::Initial(data), Some(own)) = (role, &self.announcements.own) else {
             return Err(failure(None, Reason::NoState));
         };
         let me = self.me();

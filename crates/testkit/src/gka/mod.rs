@@ -44,6 +44,7 @@ macro_rules! for_each_gka_check {
             k11_a41_odd_payloads_finish_nothing,
             k12_who_is_out_learns_nothing,
             k13_state_goes_through_exports,
+            k13_k14_announcements_outlive_a_restart,
             k14_announcements_are_authentic,
             k15_a45_unauthentic_packets_do_not_count,
             a04_broken_randomness_sends_nothing,

@@ -1,12 +1,15 @@
 //! The rules of the contract, K-1 to K-15.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use concilium_core::{Change, Context, MemberId};
-use concilium_gka::{Export as _, GroupKeyAgreement, Operation as _, ProposeError, ReceiveError, Role};
+use concilium_gka::{
+    Directory, Export as _, GroupKeyAgreement, Operation as _, ProposeError, ReceiveError, Role,
+};
 
 use super::{LIFE, PEOPLE, assert_does_not_count, forged, life};
-use crate::gka::{Echo, Group, Make, Reaction, name, names};
+use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
 use crate::rng;
 
 /// K-1: proposing changes nothing, and no two proposals are alike.
@@ -363,6 +366,26 @@ fn refuses_damaged(export: &[u8], restores: impl Fn(&[u8]) -> bool) {
         damaged[len] ^= 0xff;
         let _ = restores(&damaged);
     }
+}
+
+/// K-13, K-14: who starts again from its exports can be included by what it announced before, and knows what the
+/// others did.
+pub fn k13_k14_announcements_outlive_a_restart<G: GroupKeyAgreement>(make: impl Make<G>) {
+    let mut group: Group<G> = Group::new(3, 1314, &make);
+    let known: Arc<dyn Directory> = Arc::new(directory(3));
+    for i in 0..3 {
+        let member = group.member(&name(i));
+        let export = member.gka.export_announcements();
+        member.gka = make(identity(i), Arc::clone(&known));
+        let restored = member.gka.restore_announcements(&export);
+        assert!(restored.is_ok(), "K-13: what was announced restores");
+        let again = member.gka.export_announcements();
+        assert!(*again == *export, "K-13: and is exported as it was");
+        let longer = [export.as_slice(), &[0]].concat();
+        let refused = make(identity(i), Arc::clone(&known)).restore_announcements(&longer);
+        assert!(refused.is_err(), "K-13: an export with more after it");
+    }
+    group.run(&name(0), &names(0..3));
 }
 
 /// K-14: announcements are authentic, and one that is needed is asked for.
