@@ -63,7 +63,10 @@ const WORLDLY_STD: [&str; 8] = [
 ];
 
 /// Packages that one crate alone may depend on, so that what they do has one home.
-const ONE_HOME: [(&str, &str); 1] = [("bincode", "core")]; // docs/decisions/0002
+const ONE_HOME: [(&str, &str); 2] = [
+    ("bincode", "core"),       // docs/decisions/0002
+    ("ed25519-dalek", "core"), // one verdict on every path
+];
 
 /// What a crate may depend on among the project's own; `None` for those above the session, which may use all below
 /// them.
