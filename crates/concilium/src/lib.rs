@@ -49,8 +49,9 @@ pub mod guide;
 struct Readme;
 
 pub use concilium_core::{
-    ChainHash, Change, ChangeError, Context, FramedHash, MemberId, MemberSet, MessageId, NameError, PacketId,
-    RandomSource, RandomnessError, Secret, SessionName, SubsessionId, Time, channel, keys, packet, wire,
+    Body, ChainHash, Change, ChangeError, Context, FramedHash, MemberId, MemberSet, MessageId, NameError,
+    PacketId, RandomSource, RandomnessError, Secret, SessionName, SubsessionId, Time, channel, keys, packet,
+    wire,
 };
 pub use concilium_encryptor as encryptor;
 pub use concilium_encryptor::MessageEncryptor;

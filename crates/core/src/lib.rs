@@ -25,8 +25,9 @@
 //! - [`packet`]: the outermost frame of everything on the channel.
 //! - [`wire`]: bytes and back, canonically; [`FramedHash`]: hashing without ambiguity.
 //! - [`keys`]: Ed25519 keys and strict verification; what a key agreement hands to an encryptor.
-//! - [`Secret`]: bytes that do not print and do not linger.
+//! - [`Secret`]: bytes that do not print and do not linger; [`Body`]: what people write, which does not print.
 
+mod body;
 pub mod channel;
 mod context;
 mod hash;
@@ -39,6 +40,7 @@ mod secret;
 mod time;
 pub mod wire;
 
+pub use body::Body;
 pub use context::{Context, RandomSource, RandomnessError};
 pub use hash::FramedHash;
 pub use id::{ChainHash, MessageId, PacketId, SubsessionId};

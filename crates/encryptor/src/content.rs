@@ -1,5 +1,7 @@
 //! What a message says, whatever the cipher.
 
+use std::fmt;
+
 use concilium_core::{ChainHash, MessageId, PacketId, wire};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_PARENTS: usize = 1024;
 
 /// What a message carries (M-3). Author and signature are the encryptor's to add.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// What the body is.
     pub kind: Kind,
@@ -22,6 +24,18 @@ pub struct Content {
     /// At most [`MAX_BODY_BYTES`].
     #[serde(with = "wire::bytes")]
     pub body: Vec<u8>,
+}
+
+/// Without what the body says.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("kind", &self.kind)
+            .field("parents", &self.parents)
+            .field("confirmation", &self.confirmation)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// Where the author stands in the chain of operations (O-10).

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use concilium_core::channel::ChannelAction;
-use concilium_core::{Change, MemberId, MemberSet, MessageId, PacketId, SubsessionId};
+use concilium_core::{Body, Change, MemberId, MemberSet, MessageId, PacketId, SubsessionId};
 use concilium_encryptor::Kind;
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,7 @@ pub enum Event {
         /// Who wrote it.
         author: MemberId,
         /// What it says.
-        #[serde(with = "concilium_core::wire::bytes")]
-        body: Vec<u8>,
+        body: Body,
     },
     /// A message of a kind that this version does not know was accepted and skipped (M-7).
     UnknownMessage {

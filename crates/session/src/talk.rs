@@ -206,7 +206,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.emit(Event::Message {
                 id: *id,
                 author,
-                body,
+                body: body.into(),
             });
         } else if kind == Kind::FINISH && author != me {
             self.emit(Event::MemberFinished { member: author });

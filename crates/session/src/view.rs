@@ -1,5 +1,6 @@
 //! What a session can be asked. Nothing here changes anything.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use concilium_core::{
@@ -17,7 +18,7 @@ use crate::{Session, SessionState, Settings, Warnings};
 static NOBODY: LazyLock<MemberSet> = LazyLock::new(MemberSet::new);
 
 /// A message with the application's data, for a screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MessageView<'a> {
     /// Its id.
     pub id: MessageId,
@@ -35,6 +36,17 @@ pub struct MessageView<'a> {
     pub fully_acked: bool,
     /// Who has not, as far as we know.
     pub unacked: MemberSet,
+}
+
+/// Without what the body says.
+impl fmt::Debug for MessageView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageView")
+            .field("id", &self.id)
+            .field("author", &self.author)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {

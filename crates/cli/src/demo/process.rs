@@ -1,7 +1,7 @@
 //! One member of the demo: a session in a task of its own, with a connection of its own.
 
 use concilium::channel::ChannelEvent;
-use concilium::{DefaultSession, Event, MemberId, MessageId, SessionState, Time};
+use concilium::{Body, DefaultSession, Event, MemberId, MessageId, SessionState, Time};
 use concilium_relay::ClientEvent;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -195,12 +195,12 @@ impl Process {
         }
     }
 
-    fn message(&self, id: MessageId, author: MemberId, body: Vec<u8>) -> News {
+    fn message(&self, id: MessageId, author: MemberId, body: Body) -> News {
         match self.session().message(&id) {
             Some(view) => News::Message {
                 id,
                 author,
-                body,
+                body: body.into_bytes(),
                 parents: view.parents.to_vec(),
                 follows: view.follows,
             },
