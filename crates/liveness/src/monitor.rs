@@ -1,57 +1,60 @@
 //! Which messages should be seen by everyone by when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use concilium_core::{MessageId, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::deadlines::Deadlines;
+
 /// Deadlines of the messages that are not fully acknowledged yet (L-1). Knows nothing of who acknowledges what;
 /// whoever keeps the transcript says when a message is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct AckMonitor {
-    deadline_of: BTreeMap<MessageId, Time>,
-    by_deadline: BTreeSet<(Time, MessageId)>,
-}
+pub struct AckMonitor(Deadlines);
 
 impl AckMonitor {
     /// Expects the message to be fully acknowledged before `deadline`. A second call for the same message
     /// changes nothing.
     pub fn expect(&mut self, message: MessageId, deadline: Time) {
-        if let std::collections::btree_map::Entry::Vacant(entry) = self.deadline_of.entry(message) {
-            entry.insert(deadline);
-            self.by_deadline.insert((deadline, message));
+        if self.0.get(&message).is_none() {
+            self.0.set(message, deadline);
         }
     }
 
     /// The message is fully acknowledged, or no longer of interest.
     pub fn settle(&mut self, message: &MessageId) {
-        if let Some(deadline) = self.deadline_of.remove(message) {
-            self.by_deadline.remove(&(deadline, *message));
-        }
+        self.0.remove(message);
     }
 
     /// The messages whose deadline has passed, the longest overdue first.
     pub fn overdue(&self, now: Time) -> impl Iterator<Item = MessageId> + '_ {
-        self.by_deadline
-            .iter()
-            .take_while(move |(deadline, _)| *deadline <= now)
-            .map(|(_, message)| *message)
+        self.0.due(now)
+    }
+
+    /// Whether a message's deadline has passed for so long.
+    #[must_use]
+    pub fn is_overdue_for(&self, message: &MessageId, wait: Duration, now: Time) -> bool {
+        self.0
+            .get(message)
+            .is_some_and(|deadline| deadline.after(wait) <= now)
+    }
+
+    /// The first deadline of all, passed or not; never if nothing is expected.
+    #[must_use]
+    pub fn first_deadline(&self) -> Time {
+        self.0.first()
     }
 
     /// The first deadline after `now`, or never: those that have passed call for no further look.
     #[must_use]
     pub fn next_timeout(&self, now: Time) -> Time {
-        let after = (now, MessageId::from_bytes([0xff; 32]));
-        self.by_deadline
-            .range(after..)
-            .find(|(deadline, _)| *deadline > now)
-            .map_or(Time::NEVER, |(at, _)| *at)
+        self.0.first_after(now)
     }
 
     /// Whether nothing is expected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deadline_of.is_empty()
+        self.0.is_empty()
     }
 }
 

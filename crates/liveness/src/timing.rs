@@ -25,6 +25,9 @@ impl Timing {
     /// back for a while, and its way back must fit in.
     const MIN_FULL_ACK: u32 = 8;
 
+    /// Waits between resends stop growing at 64 times the first.
+    const MAX_DOUBLINGS: u32 = 6;
+
     /// The longest figure: a year. Beyond it nobody waits, and multiples of it still are durations.
     const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -58,6 +61,28 @@ impl Timing {
     /// a quarter of the interval at most, spread so that members do not all speak at once.
     pub fn ack_delay(&self, cx: &mut Context<'_>) -> Duration {
         cx.jitter(self.full_ack / 8, self.full_ack / 4)
+    }
+
+    /// How long a message rests that was sent again so many times, before it is sent again if not everybody has
+    /// acknowledged it (L-3). The first wait leaves room for acknowledgements that are held back; each next one is
+    /// twice as long, up to 64 times the first; spread so that not all who hold it send it at once.
+    pub fn resend_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
+        let base = self.full_ack / 2;
+        let delay = base.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS));
+        cx.jitter(delay, delay.saturating_add(base / 2))
+    }
+
+    /// How long it is silent before somebody asks who is there (L-5), spread so that mostly one does and the others
+    /// answer.
+    pub fn heartbeat(&self, cx: &mut Context<'_>) -> Duration {
+        cx.jitter(self.full_ack * 10, self.full_ack * 12)
+    }
+
+    /// How much longer than the full-ack interval a member may owe an answer, with no sign of life, before it counts
+    /// as absent (L-5).
+    #[must_use]
+    pub fn absence(&self) -> Duration {
+        self.full_ack
     }
 
     /// When a member that has nothing to say confirms the chain all the same (O-10): after the answers that a

@@ -350,6 +350,12 @@ impl Channel {
         *self.drop_to.entry(to.clone()).or_default() += count;
     }
 
+    /// Loses no more packets from or to this member than it has already.
+    pub fn heal(&mut self, who: &MemberId) {
+        self.drop_from.remove(who);
+        self.drop_to.remove(who);
+    }
+
     /// Delivers the next `count` events of the order twice, to everyone that they are still to be delivered to:
     /// first those under way, then those to come.
     pub fn duplicate(&mut self, count: usize) {

@@ -113,6 +113,8 @@ pub enum Refusal {
 pub enum Fault {
     /// Puts someone out.
     Kick(MemberId),
+    /// No more packets from or to a member are lost.
+    Heal(MemberId),
     /// Loses the next so many packets that this member sends.
     DropFrom(usize, MemberId),
     /// Loses the next so many packets that are for this member.

@@ -330,6 +330,7 @@ impl<'a> Words<'a> {
                     Fault::DropTo(count, self.member()?)
                 }
             }
+            "heal" => Fault::Heal(self.member()?),
             "duplicate" => Fault::Duplicate(self.count("how many events")?),
             "swap" => {
                 self.keyword("for")?;
@@ -505,6 +506,7 @@ mod tests {
             "server: kick bob",
             "server: drop 1 from alice",
             "server: drop 1 to bob",
+            "server: heal bob",
             "server: duplicate 1",
             "server: swap for bob",
             "server: forge alice \"00 fF\"",

@@ -214,6 +214,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Run<G, E> {
         let now = self.network.now();
         let channel = self.network.channel_mut();
         match fault {
+            Fault::Heal(who) => self.network.channel_mut().heal(who),
             Fault::Kick(who) => {
                 if !channel.members().contains(who) {
                     return Err(NetworkError::NotInChannel(who.clone()).into());
