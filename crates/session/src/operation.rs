@@ -113,6 +113,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             return self.skip(&author, &why);
         }
+        if self.is_news_of_our_exclusion(&data) {
+            self.start_over();
+        }
         let Some(stay) = &mut self.stay else { return };
         let initial = Initial {
             id,
@@ -204,6 +207,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
+    /// Whether somebody includes us who, as far as we can see, still are a member, though not sure of it: then the
+    /// operation that excludes us has succeeded (T-10).
+    fn is_news_of_our_exclusion(&self, data: &AssociatedData) -> bool {
+        let me = self.gka.me();
+        let unsure = self.stay.as_ref().is_some_and(|stay| {
+            let running = stay.resolver.running();
+            running.is_some_and(|running| running.excludes(me)) || stay.unsure_until < Time::NEVER
+        });
+        unsure && data.after.contains(me) && !data.before.contains(me)
+    }
+
     /// A further packet of the running operation (O-3).
     fn later(&mut self, id: PacketId, initial: PacketId, opened: Opened<G::Payload>, cx: &mut Context<'_>) {
         let author = opened.author().clone();
@@ -272,7 +286,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let subsession = next.state.id;
         self.retire_current();
         self.current = Some(next);
-        self.clear_warnings(|warning| warning.kind == WarningKind::ProposalStarved);
+        // Whoever comes begins anew (T-3), and sees nothing more of what it may have been in before.
+        for past in &mut self.past {
+            past.state.gone.extend(record.include.clone());
+        }
+        self.clear_warnings(|warning| {
+            matches!(
+                warning.kind,
+                WarningKind::ProposalStarved | WarningKind::MemberAbsent
+            )
+        });
         self.operation_ended(&record, &members_before, Some(subsession));
         self.reread(cx);
     }
@@ -494,9 +517,10 @@ impl<G: GroupKeyAgreement> Stay<G> {
         self.refused.remove(place)
     }
 
-    /// The proposal, if it was ours, was refused. The channel may bring it again when nothing speaks against it any
-    /// more, a member in it having come back (O-6): then it counts, and we must know what we proposed.
-    fn refuse(&mut self, own: Option<Proposal<G::Proposal>>) {
+    /// The proposal, if it was ours, was refused, or has not come back in time. The channel may bring it again when
+    /// nothing speaks against it any more, a member in it having come back (O-6), or late: then it counts, and we must
+    /// know what we proposed.
+    pub(crate) fn refuse(&mut self, own: Option<Proposal<G::Proposal>>) {
         if let Some(own) = own {
             self.refused.truncate(MAX_REFUSED - 1);
             self.refused.push_front(Proposal { refused: true, ..own });

@@ -3,7 +3,7 @@
 use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, FramedHash, MemberId, MemberSet, MessageId, Secret, SubsessionId, Time, wire};
 use concilium_encryptor::{ChainConfirmation, Content, Kind, MessageEncryptor, OpenError, SealError};
-use concilium_liveness::{AckMonitor, AckTimer, Timing};
+use concilium_liveness::{AckMonitor, AckTimer, Presence, ResendTimer, Timing};
 use concilium_server_order::Link;
 use concilium_transcript::{Entry, InsertError, Inserted, Transcript};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,11 @@ pub(crate) struct Note {
     /// The body, until it is handed on.
     #[serde(with = "wire::bytes")]
     pub(crate) body: Vec<u8>,
+    /// The packet that it came in, until everybody has it: to be sent again, byte for byte (L-3).
+    #[serde(with = "wire::bytes")]
+    pub(crate) packet: Vec<u8>,
+    /// When we last sent this acknowledgement of ours again (L-4).
+    pub(crate) again_at: Time,
 }
 
 /// One member's side of a subsession.
@@ -33,6 +38,8 @@ pub(crate) struct SubsessionState {
     exporter: Secret<32>,
     pub(crate) monitor: AckMonitor,
     pub(crate) ack: AckTimer,
+    pub(crate) resends: ResendTimer,
+    pub(crate) presence: Presence,
     /// What our messages here have confirmed of the chain (O-10).
     pub(crate) confirmed: Option<Link>,
     /// When we confirm the chain even if we have nothing to say.
@@ -86,6 +93,8 @@ impl<E: MessageEncryptor> Subsession<E> {
             exporter,
             monitor: AckMonitor::default(),
             ack: AckTimer::default(),
+            resends: ResendTimer::default(),
+            presence: Presence::default(),
             confirmed: None,
             confirm_due,
             finished: MemberSet::new(),
@@ -110,25 +119,26 @@ impl<E: MessageEncryptor> Subsession<E> {
         secret
     }
 
-    /// Verifies a packet, then takes it in (M-6): a packet that fails leaves no trace.
-    pub(crate) fn receive(&mut self, packet: &[u8], now: Time) -> Result<(MemberId, Inserted), Refusal> {
+    /// Verifies a packet, then takes it in (M-6): a packet that fails leaves no trace. Names the message in it.
+    pub(crate) fn receive(&mut self, packet: &[u8], now: Time) -> Result<(MessageId, Inserted), Refusal> {
         let opened = self.encryptor.open(packet).map_err(|error| match error {
             OpenError::NotDecryptable => Refusal::NotDecryptable,
             _ => Refusal::Bad,
         })?;
         let (author, content) = (opened.author, opened.content);
-        // after its finish, a member only acknowledges. Its finish itself may come again.
+        // after its finish, a member has no more to say. Its finish itself may come again.
         let known = self.transcript.contains(&opened.id);
-        if self.state.finished.contains(&author) && !content.kind.is_ack() && !known {
+        let says_more = content.kind == Kind::DATA || content.kind == Kind::FINISH;
+        if self.state.finished.contains(&author) && says_more && !known {
             return Err(Refusal::AfterFinish(author));
         }
-        let entry = entry(opened.id, author.clone(), content);
+        let entry = entry(opened.id, author.clone(), content, packet);
         let inserted = self
             .transcript
             .insert(entry, now)
-            .map_err(|error| Refusal::Refused(author.clone(), error))?;
+            .map_err(|error| Refusal::Refused(author, error))?;
         self.encryptor.commit(opened.step);
-        Ok((author, inserted))
+        Ok((opened.id, inserted))
     }
 
     /// Makes a message of ours, which answers all that we have seen, and takes it in.
@@ -155,7 +165,7 @@ impl<E: MessageEncryptor> Subsession<E> {
             body: body.to_vec(),
         };
         let sealed = self.encryptor.seal(&content, cx)?;
-        let entry = entry(sealed.id, me.clone(), content);
+        let entry = entry(sealed.id, me.clone(), content, &sealed.packet);
         let inserted = self
             .transcript
             .insert(entry, cx.now())
@@ -184,6 +194,69 @@ impl<E: MessageEncryptor> Subsession<E> {
         unacked.intersection(present).minus(&self.state.gone)
     }
 
+    /// What to send so that whoever lacks a message gets it (L-3): its packet, and before it those of the explicit acks
+    /// that it answers, which nobody sends again for their own sake.
+    pub(crate) fn packets_of(&self, message: &MessageId) -> Vec<&[u8]> {
+        let acks = self.acks_before(message);
+        let ids = acks.iter().rev().chain([message]);
+        let packets = ids.filter_map(|id| Some(self.transcript.message(id)?.body.packet.as_slice()));
+        packets.filter(|packet| !packet.is_empty()).collect()
+    }
+
+    /// The explicit acks directly before a message, and those directly before them, whose packets are kept: each
+    /// after those that answer it.
+    fn acks_before(&self, message: &MessageId) -> Vec<MessageId> {
+        let mut found = Vec::new();
+        let mut next = vec![*message];
+        while let Some(id) = next.pop() {
+            let Ok(parents) = self.transcript.parents(&id) else {
+                continue;
+            };
+            for parent in parents {
+                let ack = self.transcript.message(parent).filter(|parent| parent.ack_only);
+                if ack.is_some_and(|ack| !ack.body.packet.is_empty()) && !found.contains(parent) {
+                    found.push(*parent);
+                    next.push(*parent);
+                }
+            }
+        }
+        found
+    }
+
+    /// Everybody has this message, and whatever stands before it: nobody will ask for the packets again.
+    pub(crate) fn forget_packets(&mut self, message: &MessageId) {
+        let mut ids = self.acks_before(message);
+        ids.push(*message);
+        for id in ids {
+            if let Some(note) = self.transcript.body_mut(&id) {
+                note.packet = Vec::new();
+            }
+        }
+        self.state.resends.settle(message);
+    }
+
+    /// L-4: somebody has sent a message again that we have acknowledged. If we did so explicitly, and cannot tell that
+    /// `from` has seen it: that acknowledgement's packet, to be sent again, though not at every repetition (L-8).
+    pub(crate) fn ack_again(
+        &mut self,
+        message: &MessageId,
+        from: &MemberId,
+        me: &MemberId,
+        timing: &Timing,
+        now: Time,
+    ) -> Option<Vec<u8>> {
+        let ack = *self.transcript.ack_of(message, me).ok()??;
+        let unseen = self.transcript.unacked(&ack).ok()?.contains(from);
+        let explicit = self.transcript.message(&ack)?.ack_only;
+        let note = self.transcript.body_mut(&ack)?;
+        let rested = note.again_at == Time::ZERO || note.again_at.after(timing.full_ack() / 4) <= now;
+        if !unseen || !explicit || note.packet.is_empty() || !rested {
+            return None;
+        }
+        note.again_at = now;
+        Some(note.packet.clone())
+    }
+
     /// The next moment at which something is due here.
     pub(crate) fn next_timeout(&self, now: Time, timing: &Timing) -> Time {
         let state = &self.state;
@@ -195,6 +268,9 @@ impl<E: MessageEncryptor> Subsession<E> {
         let own = [
             state.ack.due(),
             state.monitor.next_timeout(now),
+            state.monitor.first_deadline().after(timing.absence()),
+            state.resends.next_timeout(),
+            state.presence.ask_at(),
             state.confirm_due,
             finish,
             state.closes_at,
@@ -207,18 +283,20 @@ impl<E: MessageEncryptor> Subsession<E> {
     }
 }
 
-fn entry(id: MessageId, author: MemberId, content: Content) -> Entry<Note> {
+fn entry(id: MessageId, author: MemberId, content: Content, packet: &[u8]) -> Entry<Note> {
     Entry {
         id,
         author,
         ack_only: content.kind.is_ack(),
         shown: content.kind == Kind::DATA,
-        weight: content.body.len(),
+        weight: content.body.len() + packet.len(),
         parents: content.parents,
         body: Note {
             kind: content.kind,
             confirmation: content.confirmation,
             body: content.body,
+            packet: packet.to_vec(),
+            again_at: Time::ZERO,
         },
     }
 }
@@ -275,18 +353,50 @@ mod tests {
             let mut cx = Context::new(Time::ZERO, &mut random);
             bobs.say(&bob, kind, body, None, &mut cx).unwrap().1
         };
-        let (finish, data, ack) = (
-            say(Kind::FINISH, b""),
-            say(Kind::DATA, b"more"),
-            say(Kind::AUTOMATIC_ACK, b""),
-        );
+        let finish = say(Kind::FINISH, b"");
+        let (ack, confirmation) = (say(Kind::AUTOMATIC_ACK, b""), say(Kind::CONSISTENCY, b""));
+        let (data, again) = (say(Kind::DATA, b"more"), say(Kind::FINISH, b""));
         assert!(alice.receive(&finish, Time::ZERO).is_ok());
         alice.state.finished.insert(bob.clone());
-        assert!(matches!(alice.receive(&data, Time::ZERO), Err(Refusal::AfterFinish(who)) if who == bob));
+        for refused in [data, again] {
+            let refused = alice.receive(&refused, Time::ZERO);
+            assert!(matches!(refused, Err(Refusal::AfterFinish(who)) if who == bob));
+        }
         assert_eq!(alice.transcript.len(), 1, "it left no trace");
-        // L-6: acks still come, and the finish may be sent again.
-        assert!(alice.receive(&finish, Time::ZERO).is_ok());
-        assert!(alice.receive(&ack, Time::ZERO).is_ok());
+        // L-6: acks still come, O-10: and confirmations of what happens meanwhile. The same finish may come again.
+        for taken in [finish, ack, confirmation] {
+            assert!(alice.receive(&taken, Time::ZERO).is_ok());
+        }
+        assert_eq!(alice.transcript.len(), 3);
+    }
+
+    #[test]
+    fn l03_explicit_acks_go_along_with_what_answers_them() {
+        let [(alice, mut alices), (bob, mut bobs)] = pair();
+        let mut random = Counting(5);
+        let mut cx = Context::new(Time::ZERO, &mut random);
+        let (_, question, _) = alices.say(&alice, Kind::DATA, b"?", None, &mut cx).unwrap();
+        let _ = bobs.receive(&question, Time::ZERO).unwrap();
+        let mut packets = Vec::new();
+        let mut last = None;
+        for kind in [Kind::AUTOMATIC_ACK, Kind::MANUAL_ACK, Kind::DATA] {
+            let (id, packet, _) = bobs.say(&bob, kind, b"", None, &mut cx).unwrap();
+            packets.push(packet);
+            last = Some(id);
+        }
+        let last = last.unwrap();
+        assert_eq!(
+            bobs.packets_of(&last),
+            packets,
+            "in an order in which each can be read at once"
+        );
+        bobs.forget_packets(&last);
+        assert!(bobs.packets_of(&last).is_empty());
+        let kept = bobs
+            .transcript
+            .iter()
+            .filter(|message| !message.body.packet.is_empty());
+        assert_eq!(kept.count(), 1, "the question, which is another message");
     }
 
     #[test]

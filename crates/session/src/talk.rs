@@ -6,11 +6,12 @@ use concilium_core::{Context, MemberId, MemberSet, MessageId, SubsessionId, Time
 use concilium_encryptor::{Kind, MessageEncryptor, SealError};
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Confirmation, Link};
-use concilium_transcript::{InsertError, Inserted};
+use concilium_transcript::{InsertError, Inserted, Outcome};
 
 use crate::subsession::{Refusal, Subsession};
 use crate::waiting::Waiting;
 use crate::{Event, Session, Warning, WarningKind};
+use concilium_liveness::ResendTimer;
 
 /// One of the subsessions that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +69,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             };
             let id = Some(subsession.state.id);
             match subsession.receive(body, now) {
-                Ok((_, inserted)) => {
+                Ok((message, inserted)) => {
                     self.clear_warnings(|warning| {
                         warning.kind == WarningKind::NotDecryptable && warning.members.contains(from)
                     });
+                    if inserted.outcome == Outcome::Duplicate {
+                        self.repeated(which, &message, from, cx);
+                    }
                     self.inserted(which, inserted, cx);
                 }
                 Err(Refusal::NotDecryptable) => continue,
@@ -91,6 +95,60 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         false
     }
 
+    /// A message came once more. The echo of our own is nothing new.
+    fn repeated(&mut self, which: Which, message: &MessageId, from: &MemberId, cx: &mut Context<'_>) {
+        let (now, timing) = (self.now, self.settings.timing);
+        let me = self.gka.me().clone();
+        if *from == me {
+            return;
+        }
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
+        subsession.state.resends.sent_again(message, &timing, cx);
+        if let Some(packet) = subsession.ack_again(message, from, &me, &timing, now) {
+            self.act(ChannelAction::Send {
+                bytes: packet::frame(Frame::Message, &packet),
+            });
+        }
+    }
+
+    /// L-3: what not everybody has seen is sent again, whoever wrote it.
+    pub(crate) fn resend_if_due(&mut self, cx: &mut Context<'_>) {
+        let (now, timing) = (self.now, self.settings.timing);
+        if self.stay.as_ref().is_none_or(|stay| stay.leaving) {
+            return;
+        }
+        let present = self.present();
+        for which in self.whiches() {
+            let Some(subsession) = self.subsession_mut(which) else {
+                continue;
+            };
+            let due: Vec<_> = subsession.state.resends.due(now).collect();
+            let mut packets: Vec<Vec<u8>> = Vec::new();
+            for message in &due {
+                if subsession.missing(message, &present).is_empty() {
+                    subsession.state.resends.settle(message); // Whoever has not seen it is not here any more.
+                    continue;
+                }
+                for packet in subsession.packets_of(message) {
+                    if !packets.iter().any(|other| other == packet) {
+                        packets.push(packet.to_vec());
+                    }
+                }
+                subsession.state.resends.sent_again(message, &timing, cx);
+            }
+            if !packets.is_empty() {
+                subsession.state.resends.rest(&timing, now);
+            }
+            for packet in packets {
+                self.act(ChannelAction::Send {
+                    bytes: packet::frame(Frame::Message, &packet),
+                });
+            }
+        }
+    }
+
     /// Whether we would expect to be able to read what a member sends now. Not while we are outside, are being
     /// excluded (the others may be further than we can see, T-10), or have only just been included (they may
     /// have sent it before).
@@ -104,7 +162,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let new_here = stay
             .included_at
             .is_some_and(|at| self.now < at.after(self.settings.timing.linger()));
-        self.members().contains(from) && !excluded && !new_here && !stay.bad_share
+        let unsure = excluded || stay.unsure_until < Time::NEVER;
+        self.members().contains(from) && !unsure && !new_here && !stay.bad_share
     }
 
     /// An author broke a rule of the transcript.
@@ -173,7 +232,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             };
             if !subsession.transcript.is_fully_acked(id).unwrap_or(true) {
                 subsession.state.monitor.expect(*id, now.after(wait));
+                subsession.state.resends.watch(*id, &timing, cx);
             }
+            subsession.state.presence.asked(&timing, cx);
             if author != me {
                 // L-6: a finish is acknowledged at once, anything else in our next message or after a while (L-2).
                 let delay = if kind == Kind::FINISH {
@@ -183,6 +244,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 };
                 subsession.state.ack.owe(now.after(delay));
             }
+        }
+        if author != me {
+            self.alive(which, id, &author, cx);
         }
         let shown = (kind == Kind::DATA).then(|| body.clone());
         self.record(which, id, &author, shown);
@@ -219,6 +283,34 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
+    /// A member has said something new. What it has not seen by then is worth another try (L-3).
+    fn alive(&mut self, which: Which, message: &MessageId, author: &MemberId, cx: &mut Context<'_>) {
+        let (now, timing) = (self.now, self.settings.timing);
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
+        subsession.state.presence.heard(author, now);
+        let transcript = &subsession.transcript;
+        let unseen = |id: &&MessageId| {
+            *id != message
+                && transcript
+                    .unacked(id)
+                    .is_ok_and(|unacked| unacked.contains(author))
+        };
+        let unseen: Vec<_> = transcript
+            .unacked_messages()
+            .take(ResendTimer::BURST)
+            .filter(unseen)
+            .copied()
+            .collect();
+        for id in unseen {
+            subsession.state.resends.hasten(&id, &timing, cx);
+        }
+        self.clear_warnings(|warning| {
+            warning.kind == WarningKind::MemberAbsent && warning.members.contains(author)
+        });
+    }
+
     fn record(&mut self, which: Which, id: &MessageId, author: &MemberId, shown: Option<Vec<u8>>) {
         let subsession = match which {
             Which::Current => self.current.as_ref(),
@@ -233,6 +325,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn fully_acked(&mut self, which: Which, id: MessageId) {
         if let Some(subsession) = self.subsession_mut(which) {
             subsession.state.monitor.settle(&id);
+            subsession.forget_packets(&id);
         }
         self.clear_warnings(|warning| {
             let about_acks = matches!(
@@ -295,8 +388,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Ok(id)
     }
 
-    /// The acks and confirmations that are due.
+    /// The acks, confirmations and heartbeats that are due.
     pub(crate) fn speak_if_due(&mut self, cx: &mut Context<'_>) {
+        let timing = self.settings.timing;
         for which in self.whiches() {
             let now = self.now;
             let Some(subsession) = self.subsession_mut(which) else {
@@ -308,6 +402,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 Kind::AUTOMATIC_ACK
             } else if state.confirm_due <= now {
                 Kind::CONSISTENCY
+            } else if which == Which::Current && state.presence.ask_at() <= now {
+                if !state.monitor.is_empty() {
+                    state.presence.asked(&timing, cx); // What is not acknowledged yet asks already.
+                    continue;
+                }
+                Kind::CONSISTENCY // L-5
             } else {
                 continue;
             };
@@ -320,6 +420,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 // The random source failed, or nobody listens: not again before the next occasion.
                 subsession.state.ack.sent();
                 subsession.state.confirm_due = Time::NEVER;
+                subsession.state.presence.asked(&timing, cx);
             }
         }
     }

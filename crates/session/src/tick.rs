@@ -20,6 +20,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.end_long_operation();
         self.invite_and_expire();
         self.speak_if_due(cx);
+        self.resend_if_due(cx);
         self.part_if_finished(cx);
         self.close_if_due();
         self.found_if_senior(cx);
@@ -81,7 +82,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The channel has lost a proposal of ours.
+    /// The channel seems to have lost a proposal of ours.
     fn expire_proposal(&mut self) {
         let (now, wait) = (self.now, self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
@@ -89,7 +90,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .proposal
             .take_if(|proposal| proposal.sent_at.after(wait) <= now)
         {
-            self.rejected(lost.change, lost.for_action, RejectionCause::NoEcho);
+            let (change, for_action) = (lost.change.clone(), lost.for_action);
+            // It may only be late, and count for the others: then we must know it.
+            stay.refuse(Some(lost));
+            self.rejected(change, for_action, RejectionCause::NoEcho);
         }
     }
 
@@ -260,8 +264,38 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.look_for_missing_acks(which);
             self.look_for_missing_parents(which);
         }
+        self.look_for_absent_members();
         self.look_for_missing_confirmations();
         self.look_for_differences();
+    }
+
+    /// L-5: a member that owes an answer for long, and has given no sign of life meanwhile.
+    fn look_for_absent_members(&mut self) {
+        let (now, timing) = (self.now, self.settings.timing);
+        let Some(current) = &self.current else { return };
+        if current.state.monitor.first_deadline().after(timing.absence()) > now {
+            return;
+        }
+        let present = self.present();
+        let patience = timing.full_ack() + timing.absence();
+        let silent = |member: &MemberId| {
+            let heard = current.state.presence.last_heard(member);
+            heard.is_none_or(|at| at.after(patience) <= now)
+        };
+        let overdue = current.state.monitor.overdue(now).take(MAX_OVERDUE);
+        let absent: MemberSet = overdue
+            .filter(|message| {
+                current
+                    .state
+                    .monitor
+                    .is_overdue_for(message, timing.absence(), now)
+            })
+            .flat_map(|message| current.missing(&message, &present))
+            .filter(|member| silent(member))
+            .collect();
+        for member in absent {
+            self.warn(WarningKind::MemberAbsent, MemberSet::of(member));
+        }
     }
 
     /// L-1: a message that should have been seen by everyone by now.

@@ -11,7 +11,7 @@ use concilium_server_order::{Outcome, Resolver};
 
 use crate::session::Stay;
 use crate::waiting::WaitingRoom;
-use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session};
+use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session, WarningKind};
 
 /// So many turns a member who is left alone has to be heard in, before we take it that there is none (T-11).
 const FOUND_AFTER_TURNS: usize = 4;
@@ -24,30 +24,39 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let me = self.gka.me().clone();
         members.insert(me.clone());
-        let seniors = members.minus(&MemberSet::of(me.clone()));
-        self.stay = Some(Stay {
-            channel: members,
-            seniors,
-            hopefuls: MemberSet::new(),
-            found_at: Time::NEVER,
-            heirs: MemberSet::new(),
-            resolver: Resolver::unsynchronised(me),
-            keys: None,
-            proposal: None,
-            refused: VecDeque::new(),
-            operation: None,
-            departed: BTreeMap::new(),
-            excluded: BTreeMap::new(),
-            kicks: BTreeMap::new(),
-            bad_share: false,
-            retry_at: Time::ZERO,
-            unsure_until: Time::NEVER,
-            leaving: false,
-            chain_since: self.now,
-            included_at: None,
-        });
+        self.stay = Some(Stay::outside(me, members, self.now));
         self.found_if_senior(cx);
         self.announce(cx);
+    }
+
+    /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
+    /// knows us for no member: we are in the channel as if we had just entered.
+    pub(crate) fn start_over(&mut self) {
+        let Some(stay) = self.stay.take() else { return };
+        let me = self.gka.me().clone();
+        let channel = stay.channel.clone();
+        self.clear_session(&stay);
+        if self.actions.change().is_some() {
+            self.settle_action(ActionOutcome::Left);
+        }
+        self.stay = Some(Stay::outside(me, channel, self.now));
+    }
+
+    /// T-3: what we knew of the session is void. What was said stays readable.
+    fn clear_session(&mut self, stay: &Stay<G>) {
+        let members = stay.resolver.head().map(|head| head.members.clone());
+        self.past.extend(self.current.take());
+        self.close_past(|_, _| true);
+        self.waiting = WaitingRoom::default();
+        self.clear_warnings(|_| true);
+        if stay.resolver.is_member() {
+            self.emit(Event::MembershipChanged {
+                subsession: None,
+                members: MemberSet::new(),
+                joined: MemberSet::new(),
+                parted: members.unwrap_or_default(),
+            });
+        }
     }
 
     /// T-11: nobody who was here before us is left, and we are in no session: we start one, and the juniors, who
@@ -97,24 +106,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// stays readable.
     pub(crate) fn left(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = self.stay.take() else { return };
-        let was_member = stay.resolver.is_member();
-        let members = stay
-            .resolver
-            .head()
-            .map(|head| head.members.clone())
-            .unwrap_or_default();
-        self.past.extend(self.current.take());
-        self.close_past(|_, _| true);
-        self.waiting = WaitingRoom::default();
-        self.clear_warnings(|_| true);
-        if was_member {
-            self.emit(Event::MembershipChanged {
-                subsession: None,
-                members: MemberSet::new(),
-                joined: MemberSet::new(),
-                parted: members,
-            });
-        }
+        self.clear_session(&stay);
         match self.actions.current().map(|action| &action.kind) {
             Some(ActionKind::Join) if !stay.leaving => {
                 // T-12: kicked while trying to join: again, after a while.
@@ -175,6 +167,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
         }
         let failed = stay.resolver.left(member, &stay.channel); // T-5
+        self.clear_warnings(|warning| {
+            warning.kind == WarningKind::MemberAbsent && warning.members.contains(member)
+        });
+        let Some(stay) = &mut self.stay else { return };
         let is_member = stay
             .resolver
             .head()
@@ -240,5 +236,34 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .take_while(|member| *member != me)
             .filter(|member| Some(*member) != first);
         others.count() + usize::from(first.is_some_and(|first| present.contains(first)))
+    }
+}
+
+impl<G: GroupKeyAgreement> Stay<G> {
+    /// What we know when we have entered the channel, and are in no session yet: `channel` are all who are there, us
+    /// included.
+    fn outside(me: MemberId, channel: MemberSet, now: Time) -> Self {
+        let seniors = channel.minus(&MemberSet::of(me.clone()));
+        Self {
+            channel,
+            seniors,
+            hopefuls: MemberSet::new(),
+            found_at: Time::NEVER,
+            heirs: MemberSet::new(),
+            resolver: Resolver::unsynchronised(me),
+            keys: None,
+            proposal: None,
+            refused: VecDeque::new(),
+            operation: None,
+            departed: BTreeMap::new(),
+            excluded: BTreeMap::new(),
+            kicks: BTreeMap::new(),
+            bad_share: false,
+            retry_at: Time::ZERO,
+            unsure_until: Time::NEVER,
+            leaving: false,
+            chain_since: now,
+            included_at: None,
+        }
     }
 }

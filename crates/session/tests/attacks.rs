@@ -5,9 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{Net, Talk, id, set, trio};
-use concilium_core::channel::ChannelEvent;
+use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Change, Context, MemberId, SessionName, Time};
-use concilium_session::{ActionError, Event, Output, SendError, Settings};
+use concilium_encryptor::DefaultEncryptor;
+use concilium_gka_cliques::Cliques;
+use concilium_session::{ActionError, Event, Output, SendError, Session, Settings};
 use concilium_testkit::network::{Conduct, EPOCH};
 use concilium_testkit::rng::{Broken, seeded};
 
@@ -258,4 +260,78 @@ fn a42_clocks_that_jump_and_run_back_change_nothing_but_warnings() {
         assert_eq!(net.log(who), ["one", "two"]);
         assert_eq!(net.session(&id(who)).unwrap().members(), &set("alice bob carol"));
     }
+}
+
+/// What a session sends when it gets these events, one after the other, at one moment and in the hours after.
+fn bytes_sent(session: &mut Session<Cliques, DefaultEncryptor>, events: &[ChannelEvent], now: Time) -> usize {
+    let mut rng = seeded(36);
+    for event in events {
+        session.handle(event.clone(), &mut Context::new(now, &mut rng));
+    }
+    let end = now.after(Duration::from_secs(4 * 3600));
+    while let Some(at) = session.next_timeout().filter(|at| *at <= end) {
+        session.handle_timeout(&mut Context::new(at, &mut rng));
+    }
+    let outputs = std::iter::from_fn(|| session.poll_output());
+    let sent = outputs.map(|output| match output {
+        Output::Channel(ChannelAction::Send { bytes }) => bytes.len(),
+        _ => 0,
+    });
+    sent.sum()
+}
+
+#[test]
+fn a36_l08_what_is_replayed_calls_forth_no_storm() {
+    let mut net = trio(36);
+    let (alice, bob) = (id("alice"), id("bob"));
+    for round in 0..5 {
+        net.talk("alice", &format!("message {round}"));
+        net.run(Duration::from_secs(60)).unwrap();
+    }
+    let now = net.now();
+    let snapshot = net.session(&bob).unwrap().snapshot();
+    let quiet = bytes_sent(&mut net.copy(&bob, &snapshot).unwrap(), &[], now);
+    // Everything that was ever on the channel, a hundred times over, as from its sender and as from others.
+    let mut events = Vec::new();
+    for _ in 0..100 {
+        for packet in net.channel().packets() {
+            for from in [&packet.from, &alice, &id("carol")] {
+                events.push(ChannelEvent::Packet {
+                    from: from.clone(),
+                    bytes: packet.bytes.clone(),
+                });
+            }
+        }
+    }
+    let got = 100
+        * 3
+        * net
+            .channel()
+            .packets()
+            .iter()
+            .map(|packet| packet.bytes.len())
+            .sum::<usize>();
+    let sent = bytes_sent(&mut net.copy(&bob, &snapshot).unwrap(), &events, now);
+    // L-4 answers each message once in a while, whatever number of times it comes.
+    assert!(sent > quiet, "acknowledgements are sent again");
+    assert!(
+        sent - quiet <= got / 100,
+        "{sent} bytes after {got}, {quiet} in silence"
+    );
+}
+
+#[test]
+fn a36_l08_resends_to_somebody_who_never_answers_die_away() {
+    let mut net = trio(37);
+    net.channel_mut().drop_from(&id("carol"), usize::MAX / 2);
+    net.talk("alice", "is anybody there?");
+    let mut sent = Vec::new();
+    for _ in 0..8 {
+        let before = net.channel().sent().packets;
+        net.run(Duration::from_secs(3600)).unwrap();
+        sent.push(net.channel().sent().packets - before);
+    }
+    // Waits double up to 64 half intervals; what is sent in an hour falls to the same few packets.
+    assert!(sent[0] <= 60, "{sent:?}");
+    assert!(sent[1..].iter().all(|sent| *sent <= 20), "{sent:?}");
 }
