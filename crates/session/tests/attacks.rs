@@ -9,7 +9,7 @@ use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Change, Context, MemberId, SessionName, Time};
 use concilium_encryptor::DefaultEncryptor;
 use concilium_gka_cliques::Cliques;
-use concilium_session::{ActionError, Event, Output, SendError, Session, Settings};
+use concilium_session::{ActionError, Event, Output, SendError, Session, Settings, WarningKind};
 use concilium_testkit::network::{Conduct, EPOCH};
 use concilium_testkit::rng::{Broken, seeded};
 
@@ -334,4 +334,45 @@ fn a36_l08_resends_to_somebody_who_never_answers_die_away() {
     // Waits double up to 64 half intervals; what is sent in an hour falls to the same few packets.
     assert!(sent[0] <= 60, "{sent:?}");
     assert!(sent[1..].iter().all(|sent| *sent <= 20), "{sent:?}");
+}
+
+#[test]
+fn a33_a_message_withheld_from_any_subset_is_noticed_in_time_and_comes_again() {
+    let names = ["alice", "bob", "carol"];
+    for mask in 1_u32..8 {
+        let victims: Vec<_> = (0..3)
+            .filter(|i| mask & (1 << i) != 0)
+            .map(|i| id(names[i]))
+            .collect();
+        for forever in [false, true] {
+            let mut net = trio(u64::from(mask));
+            net.run(Duration::from_secs(120)).unwrap();
+            for victim in &victims {
+                net.channel_mut()
+                    .drop_to(victim, if forever { usize::MAX / 2 } else { 1 });
+            }
+            net.talk("alice", "withheld");
+            net.run(Duration::from_secs(180)).unwrap();
+            for name in names {
+                let missed = forever && name != "alice" && victims.contains(&id(name));
+                assert_eq!(
+                    net.log(name).is_empty(),
+                    missed,
+                    "{name} of {victims:?}, {forever}"
+                );
+            }
+            // Alice knows her own words: what is withheld from her are the answers.
+            let session = net.session(&id("alice")).unwrap();
+            let late = session
+                .warnings()
+                .iter()
+                .any(|warning| warning.kind == WarningKind::NotFullyAcked);
+            assert_eq!(late, forever, "{victims:?}");
+            assert_eq!(
+                session.messages().all(|message| message.fully_acked),
+                !forever,
+                "{victims:?}"
+            );
+        }
+    }
 }
