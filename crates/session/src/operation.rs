@@ -113,7 +113,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             return self.skip(&author, &why);
         }
-        if self.is_news_of_our_exclusion(&data) {
+        if self.is_news_of_our_exclusion(&data) || self.gives_way(&author, &data) {
             self.start_over();
         }
         let Some(stay) = &mut self.stay else { return };
@@ -208,7 +208,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// Whether somebody includes us who, as far as we can see, still are a member, though not sure of it: then the
-    /// operation that excludes us has succeeded (T-10).
+    /// operation that excludes us has succeeded (T-10). Without that we stay, and acknowledge what we still can read.
     fn is_news_of_our_exclusion(&self, data: &AssociatedData) -> bool {
         let me = self.gka.me();
         let unsure = self.stay.as_ref().is_some_and(|stay| {
@@ -216,6 +216,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             running.is_some_and(|running| running.excludes(me)) || stay.unsure_until < Time::NEVER
         });
         unsure && data.after.contains(me) && !data.before.contains(me)
+    }
+
+    /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
+    /// two who are alone, the one with the lesser name stays. See decision 0013.
+    fn gives_way(&self, author: &MemberId, data: &AssociatedData) -> bool {
+        let me = self.gka.me();
+        let alone = self.members().len() == 1 && self.members().contains(me);
+        let other = data.after.contains(me) && !data.before.contains(me);
+        alone && other && (data.before.len() > 1 || author < me)
     }
 
     /// A further packet of the running operation (O-3).

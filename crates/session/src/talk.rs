@@ -347,7 +347,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 self.warn(WarningKind::InconsistentHistory, MemberSet::of(member.clone()));
             }
             confirmation => {
-                if confirmation == Confirmation::Consistent {
+                if confirmation == Confirmation::Consistent && member != self.gka.me() {
                     stay.unsure_until = Time::NEVER; // The operation that excluded us has failed for the others too.
                 }
                 let missing = stay.resolver.missing();
