@@ -59,6 +59,13 @@ enum Task {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Search the states of the server order; `cargo xtask model --help` has the sizes.
+    #[command(disable_help_flag = true)]
+    Model {
+        /// Handed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        sizes: Vec<String>,
+    },
     /// Build the documentation; a warning is an error.
     Doc,
     /// Run every scenario of scenarios/.
@@ -97,6 +104,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Wasm => wasm::run(steps),
         Task::FuzzSmoke { seconds } => toolbox::fuzz_smoke(seconds, steps),
         Task::Bench { json } => steps.step("bench", || toolbox::bench(json.as_deref())),
+        Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
         Task::Doc => steps.step("doc", toolbox::doc),
         Task::Scenarios => steps.step("scenarios", toolbox::scenarios),
     }

@@ -36,6 +36,13 @@ pub(crate) fn bench(json: Option<&Path>) -> Result<()> {
     }
 }
 
+/// The model checker, on runs of these sizes.
+pub(crate) fn model(sizes: &[String]) -> Result<()> {
+    Tool::cargo("run --release --package concilium-model --example search --")
+        .args(sizes)
+        .run()
+}
+
 /// Where inputs that are kept lie, a folder for each target; the fuzzer works on a copy, so that none is changed.
 const FUZZ_SEEDS: &str = "fuzz/corpus-seeds";
 

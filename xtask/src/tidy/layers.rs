@@ -11,8 +11,9 @@ const PARTS: [&str; 5] = ["gka", "encryptor", "transcript", "server-order", "liv
 /// Crates that may touch clock, disk, network or an async runtime: they drive the others.
 const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 
-/// Crates that serve tests: no driver, but their property tests may bring a random generator along.
-const FOR_TESTS: [&str; 2] = ["testkit", "sim"];
+/// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
+/// network along.
+const FOR_TESTS: [&str; 3] = ["testkit", "sim", "model"];
 
 /// Packages that bring a clock, a disk, a network, the system's randomness or an async runtime.
 const WORLDLY: [&str; 31] = [
