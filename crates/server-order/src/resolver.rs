@@ -98,6 +98,14 @@ struct Chain {
     footing: Footing,
 }
 
+impl Chain {
+    /// Whether, while an operation excludes us or after it seemed to fail, the others may have gone on without us.
+    fn is_unsure(&self, me: &MemberId) -> bool {
+        let excluded = self.running.as_ref().is_some_and(|running| running.excludes(me));
+        excluded || self.footing == Footing::PerhapsExcluded
+    }
+}
+
 /// Decides which membership packets count. One for each stay in a channel; the crate's front page shows which
 /// event calls which method.
 ///
@@ -129,6 +137,17 @@ impl Resolver {
         }
     }
 
+    /// We are out, as we have learned from others: from here on we judge as somebody who has entered the channel and
+    /// seen all that we have seen (O-7).
+    pub fn start_over(&mut self) {
+        let mut remembered = std::mem::take(&mut self.remembered);
+        remembered.extend(self.chain.iter().map(|chain| chain.head.link.packet));
+        *self = Self {
+            remembered,
+            ..Self::unsynchronised(self.me.clone())
+        };
+    }
+
     /// We start a chain, alone in our session. The parent must be random (O-2), so that no packet of another
     /// session fits ours.
     #[must_use]
@@ -152,7 +171,8 @@ impl Resolver {
     /// operation runs.
     ///
     /// # Errors
-    /// It does not count. For members nothing has changed; others may have remembered its parent (O-7).
+    /// It does not count. For members nothing has changed; others, and members who may have been excluded without
+    /// seeing it, may have remembered its parent (O-7).
     pub fn initial(&mut self, initial: &Initial, channel: &MemberSet) -> Result<Acceptance, Rejection> {
         // First what everybody judges alike, members or not: whoever remembered a parent that the members do
         // not take for used would reject the proposal that they accept.
@@ -166,10 +186,14 @@ impl Resolver {
         }
         match &mut self.chain {
             Some(chain) if chain.head.members.contains(&self.me) => {
-                if chain.running.is_some() {
-                    return Err(Rejection::OperationRunning); // O-4
+                let judged = match chain.running {
+                    Some(_) => Err(Rejection::OperationRunning), // O-4
+                    None => chain.head.continues(initial),
+                };
+                if judged.is_err() && chain.is_unsure(&self.me) && self.remembered.len() < MAX_REMEMBERED {
+                    self.remembered.insert(initial.parent.packet); // O-7, if it turns out that we are out
                 }
-                chain.head.continues(initial)?;
+                judged?;
                 chain.running = Some(initial.clone()); // O-4: the first in channel order
                 Ok(Acceptance::Member)
             }
@@ -294,7 +318,7 @@ impl Resolver {
         if !outcome.is_success() && initial.excludes(&self.me) {
             chain.footing = Footing::PerhapsExcluded; // T-10
         }
-        if members.contains(&self.me) {
+        if members.contains(&self.me) && chain.footing != Footing::PerhapsExcluded {
             self.remembered.clear(); // From here on the right parent is known.
         } else {
             self.remembered.insert(initial.parent.packet); // O-7; a joiner has it there already
@@ -318,12 +342,7 @@ impl Resolver {
         };
         let ours = self.history.find(&link.packet);
         let expected = chain.head.members.contains(member);
-        // While an operation excludes us, and after it seemed to fail, the others may have gone on without us.
-        let unsure = chain.footing == Footing::PerhapsExcluded
-            || chain
-                .running
-                .as_ref()
-                .is_some_and(|running| running.excludes(&self.me));
+        let unsure = chain.is_unsure(&self.me);
         match ours {
             Some((number, hash)) if hash == link.chain => {
                 if expected {
@@ -393,6 +412,12 @@ impl Resolver {
     #[must_use]
     pub fn is_synchronised(&self) -> bool {
         self.is_member() || self.running().is_some()
+    }
+
+    /// Whether we may be out without having seen it (T-10): an operation excludes us, or one that did seemed to fail.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| chain.is_unsure(&self.me))
     }
 
     /// Whether we hold our place in the chain on others' word: we are joining or have joined and not all have

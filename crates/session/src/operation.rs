@@ -185,6 +185,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         let deadline = self.now.after(wait);
         let change = data.change();
+        // Whoever comes begins anew (T-3), and sees nothing more of what it may have been in before.
+        for subsession in self.current.iter_mut().chain(&mut self.past) {
+            subsession.state.gone.extend(change.include.clone());
+        }
         stay.operation = Some(Running {
             initial: id,
             part,
@@ -295,10 +299,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let subsession = next.state.id;
         self.retire_current();
         self.current = Some(next);
-        // Whoever comes begins anew (T-3), and sees nothing more of what it may have been in before.
-        for past in &mut self.past {
-            past.state.gone.extend(record.include.clone());
-        }
         self.clear_warnings(|warning| {
             matches!(
                 warning.kind,

@@ -39,7 +39,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if self.actions.change().is_some() {
             self.settle_action(ActionOutcome::Left);
         }
-        self.stay = Some(Stay::outside(me, channel, self.now));
+        let mut resolver = stay.resolver;
+        resolver.start_over();
+        self.stay = Some(Stay {
+            resolver,
+            ..Stay::outside(me, channel, self.now)
+        });
     }
 
     /// T-3: what we knew of the session is void. What was said stays readable.
