@@ -6,8 +6,10 @@
 
 pub mod checks;
 mod group;
+mod plain;
 
 pub use group::Group;
+pub use plain::Plain;
 
 /// Makes a `#[test]` of each check in [`checks`](mod@crate::encryptor::checks), for one encryptor.
 ///

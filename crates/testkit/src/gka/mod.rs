@@ -17,10 +17,12 @@ mod broken;
 pub mod checks;
 mod dictator;
 mod group;
+mod plain;
 
 pub use broken::{Broken, Violation};
 pub use dictator::Dictator;
 pub use group::{Echo, Group, Make, Member, Reaction, Saved, directory, identity, name, names};
+pub use plain::{Plain, PlainOver, PlainPayload, PlainProposal, PlainState};
 
 /// Calls the macro `$callback` with `$with` and the names of all checks in [`checks`](crate::gka::checks): the one
 /// list of them.
