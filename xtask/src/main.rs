@@ -70,6 +70,12 @@ enum Task {
     Doc,
     /// Run every scenario of scenarios/.
     Scenarios,
+    /// Run thousands of simulations.
+    Sim {
+        /// A hundred thousand of them.
+        #[arg(long)]
+        long: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -107,6 +113,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
         Task::Doc => steps.step("doc", toolbox::doc),
         Task::Scenarios => steps.step("scenarios", toolbox::scenarios),
+        Task::Sim { long } => toolbox::sim(long, steps),
     }
 }
 
@@ -127,5 +134,6 @@ fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
         Tool::cargo("run --release -- demo --members 5 --messages 20").run()
     })?;
     steps.step("scenarios", toolbox::scenarios)?;
+    toolbox::sim(false, steps)?;
     toolbox::fuzz_smoke(fuzz_seconds, steps)
 }

@@ -27,6 +27,32 @@ pub(crate) fn scenarios() -> Result<()> {
     Tool::cargo("run --release -- scenario").args(files).run()
 }
 
+/// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for the long
+/// run. Real keys where they are cheap enough, and the fast cipher where faults are many.
+const SIMULATIONS: [(&str, &str, &str, u32); 7] = [
+    ("none", "cliques", "aead", 400),
+    ("none", "plain", "plain", 400),
+    ("crash,restart,disconnect,kick", "cliques", "plain", 300),
+    ("duplicate,replay,forge,flip", "cliques", "aead", 200),
+    ("lose,withhold,delay,stall,clock", "cliques", "plain", 300),
+    ("insider,fork", "cliques", "plain", 300),
+    ("lie", "cliques", "plain", 200),
+];
+
+/// Thousands of simulations; a seed that fails prints the command that repeats it.
+pub(crate) fn sim(long: bool, steps: &mut Steps) -> Result<()> {
+    for (faults, gka, cipher, runs) in SIMULATIONS {
+        let runs = if long { runs * 50 } else { runs };
+        steps.step(&format!("sim {faults}"), || {
+            Tool::cargo("run --release -- sim")
+                .args(["--faults", faults, "--gka", gka, "--cipher", cipher])
+                .args(["--runs", &runs.to_string()])
+                .run()
+        })?;
+    }
+    Ok(())
+}
+
 /// The benchmarks.
 pub(crate) fn bench(json: Option<&Path>) -> Result<()> {
     let tool = Tool::cargo("run --release --package concilium-bench --");

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use concilium::{MemberId, SessionName, Timing};
 use concilium_relay::RelayConfig;
+use concilium_sim::Faults;
 
 use crate::text::{self, NameTextError};
 
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Relay(RelayArgs),
     /// Run scenario files; exits 0 if all holds, 1 if an expectation fails, 2 if a file cannot be read
     Scenario(ScenarioArgs),
+    /// Simulate whole groups under faults that a seed decides on; exits 0 if all is well, 1 if a run fails
+    Sim(SimArgs),
 }
 
 /// `concilium demo`
@@ -190,6 +194,78 @@ pub(crate) struct ScenarioArgs {
     /// Use this cipher, whatever the files say
     #[arg(long, value_name = "NAME")]
     pub(crate) cipher: Option<String>,
+}
+
+/// `concilium sim`
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How many seeds, one after the other
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub(crate) runs: u64,
+    /// How many members; by default as the seed wants
+    #[arg(long, value_name = "M")]
+    pub(crate) members: Option<usize>,
+    /// How many commands of members
+    #[arg(long, value_name = "S", default_value_t = 40)]
+    pub(crate) steps: usize,
+    /// The kinds of fault that the seed may choose from: none, all, or names with commas between them
+    #[arg(long, value_name = "SET", default_value = "all")]
+    pub(crate) faults: Faults,
+    /// Have all of these kinds, whatever the seed says
+    #[arg(long)]
+    pub(crate) all_faults: bool,
+    /// Whether members include whoever enters, on or off; by default as the seed wants
+    #[arg(long, value_name = "ON", value_parser = on_or_off)]
+    pub(crate) auto_include: Option<bool>,
+    /// The key agreement: cliques, dictator or plain
+    #[arg(long, value_name = "NAME", default_value = "cliques")]
+    pub(crate) gka: String,
+    /// The cipher: aead, chacha20poly1305 or plain
+    #[arg(long, value_name = "NAME", default_value = "aead")]
+    pub(crate) cipher: String,
+    /// The planned steps that are carried out, such as 0-3,7; by default all
+    #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
+    pub(crate) keep: Option<Numbers>,
+    /// Print everything that happens
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Stop at the first run that fails
+    #[arg(long)]
+    pub(crate) stop_at_first: bool,
+    /// Show failing runs as they are
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// Print one JSON object per run, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Measure instead, over so many runs of each kind: false alarms, attacks noticed, time to find together
+    #[arg(long, conflicts_with_all = ["scale", "trace", "keep"])]
+    pub(crate) report: bool,
+    /// Run one large group of --members instead, without faults, and say what it costs
+    #[arg(long, requires = "members", conflicts_with_all = ["trace", "keep"])]
+    pub(crate) scale: bool,
+}
+
+/// Numbers of steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbers(pub(crate) BTreeSet<usize>);
+
+fn numbers(text: &str) -> Result<Numbers, &'static str> {
+    let numbers = concilium_sim::plan::read_numbers(text);
+    numbers
+        .map(Numbers)
+        .ok_or("numbers with commas between them are needed, such as 0-3,7, or none")
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off is needed"),
+    }
 }
 
 fn member_name(typed: OsString) -> Result<MemberId, NameTextError> {

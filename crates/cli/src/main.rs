@@ -1,4 +1,4 @@
-//! The `concilium` program: a demonstration, a chat for the terminal, a relay, and scenarios.
+//! The `concilium` program: a demonstration, a chat for the terminal, a relay, scenarios, and the simulator.
 //!
 //! | module | what it is about |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | `driver` | the thin async driver: a session, its channel on a relay, the clock |
 //! | `clock` | the only reader of time and of the system's randomness |
 //! | `identity`, `known_keys`, `introduction` | our key, the keys of others, and how they are shown |
-//! | `chat`, `demo`, `relay`, `scenario` | the four commands |
+//! | `chat`, `demo`, `relay`, `scenario`, `sim` | the five commands |
 //! | `text`, `place`, `screen` | bytes of others on a terminal; files; lines out |
 //!
 //! It exits with 0 if all went well, 1 if something failed, and 2 if it was called in a wrong way.
@@ -23,6 +23,7 @@ mod place;
 mod relay;
 mod scenario;
 mod screen;
+mod sim;
 mod text;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => on_runtime(chat::run(args)),
         Command::Relay(args) => on_runtime(relay::run(args)),
         Command::Scenario(args) => return ExitCode::from(scenario::run(&args)),
+        Command::Sim(args) => return ExitCode::from(sim::run(&args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,56 @@
+//! The deterministic simulator: production sessions under a seed, with whatever faults the seed decides on, and
+//! checkers outside of the sessions.
+//!
+//! A run is a function of its [`Plan`], and a plan one of the seed and the caller's [`Wishes`]. First comes a safety
+//! phase of random commands, channel events and faults; then a liveness phase, in which all faults stop and everyone
+//! who wants in must end up in one session that works (T-16, A-44).
+//!
+//! ```
+//! use concilium_sim::{Plan, Suite, Wishes, simulation};
+//!
+//! let suite = Suite::named("plain", "plain")?;
+//! let wishes = Wishes { faults: "none".parse()?, steps: 10, ..Wishes::default() };
+//! let outcome = simulation::run(&Plan::new(1, &wishes), &suite, false);
+//! assert!(outcome.is_good(), "{:?}", outcome.violations);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "nothing in here is for production, and a panic is caught and told with the seed that leads to it"
+)]
+
+mod acts;
+pub mod attack;
+pub mod campaign;
+mod checks;
+mod clock;
+mod dice;
+mod fault;
+mod link;
+mod panics;
+mod peer;
+pub mod plan;
+pub mod report;
+pub mod scale;
+mod secrecy;
+pub mod shrink;
+pub mod simulation;
+mod suite;
+mod trace;
+mod world;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use checks::Violation;
+pub use fault::{Fault, Faults, Reach, UnknownFault};
+pub use peer::Peer;
+pub use plan::{Plan, Wishes};
+pub use simulation::Outcome;
+pub use suite::{CIPHERS, GKAS, Suite, UnknownPart};
+pub use world::Work;
