@@ -524,12 +524,17 @@ impl Chat {
     }
 
     fn show_warnings(&self) {
-        let warnings = self.driver.session().warnings();
-        if warnings.is_empty() {
+        let session = self.driver.session();
+        if session.state() == SessionState::Joined {
+            for line in session.summary().lines() {
+                self.tell(&line);
+            }
+        }
+        if session.warnings().is_empty() {
             self.tell("nothing is wrong");
         }
-        for warning in warnings.iter() {
-            self.tell(&format!("WARNING: {warning}. {}", show::advice(warning)));
+        for warning in session.warnings().iter() {
+            self.tell(&show::warning(warning));
         }
     }
 

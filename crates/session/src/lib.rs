@@ -23,7 +23,7 @@
 //! | `tick` | what is due, and when something will be |
 //! | `command`, `action` | what the user asked for, until it is settled (T-14) |
 //! | `subsession`, `waiting`, `log`, `warning` | the parts of the state |
-//! | `view`, `snapshot` | questions; bytes and back |
+//! | `view`, `summary`, `snapshot` | questions; bytes and back |
 
 mod action;
 mod command;
@@ -35,6 +35,7 @@ mod session;
 mod settings;
 mod snapshot;
 mod subsession;
+mod summary;
 mod talk;
 mod tick;
 mod transport;
@@ -53,8 +54,9 @@ pub use event::{
 };
 pub use session::{OperationView, Session};
 pub use settings::Settings;
+pub use summary::Summary;
 pub use view::MessageView;
-pub use warning::{Warning, WarningKind, Warnings};
+pub use warning::{Severity, Warning, WarningKind, Warnings};
 
 // What a driver needs besides, so that it can depend on this crate alone.
 pub use concilium_core as core;

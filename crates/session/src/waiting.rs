@@ -66,6 +66,11 @@ impl WaitingRoom {
         suspects
     }
 
+    /// How many packets wait.
+    pub(crate) fn len(&self) -> usize {
+        self.senders.values().map(VecDeque::len).sum()
+    }
+
     /// When the next packet has waited long enough.
     pub(crate) fn next_timeout(&self) -> Time {
         self.senders

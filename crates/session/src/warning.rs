@@ -34,7 +34,35 @@ pub enum WarningKind {
     ProposalStarved,
 }
 
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Something is late or lost: a bad line, a machine that sleeps, or somebody who holds it back.
+    Delivery,
+    /// Somebody, a member or the server, does what no honest one does: do not rely on this session before it is cleared
+    /// up.
+    Security,
+}
+
 impl WarningKind {
+    /// How bad this kind is.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::NotFullyAcked
+            | Self::MissingParents
+            | Self::NotDecryptable
+            | Self::ChainUnconfirmed
+            | Self::MemberAbsent
+            | Self::FinishTimeout
+            | Self::ProposalStarved => Severity::Delivery,
+            Self::InconsistentHistory | Self::AuthorFork | Self::BadMessage | Self::BadShare => {
+                Severity::Security
+            }
+        }
+    }
+
     /// The kind's name, as scenarios and scripts write it.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -376,3 +376,38 @@ fn a33_a_message_withheld_from_any_subset_is_noticed_in_time_and_comes_again() {
         }
     }
 }
+
+#[test]
+fn l05_the_summary_says_what_is_missing_and_who() {
+    let mut net = trio(5);
+    net.run(Duration::from_secs(120)).unwrap();
+    let lines = |net: &Net, who: &str| net.session(&id(who)).unwrap().summary().lines();
+    let well = [
+        "not missing any message",
+        "everyone has seen what we have seen",
+        "everyone is here",
+    ];
+    assert_eq!(lines(&net, "alice"), well);
+    net.channel_mut().drop_to(&id("carol"), 1);
+    net.talk("alice", "lost for carol");
+    net.settle().unwrap();
+    assert_eq!(
+        lines(&net, "alice")[1],
+        "not seen by everyone, as far as we know: 1"
+    );
+    assert_eq!(net.session(&id("alice")).unwrap().presence(), set(""));
+    net.talk("bob", "an answer");
+    net.settle().unwrap();
+    assert_eq!(lines(&net, "carol")[0], "missing messages: 1 wait for them");
+    assert_eq!(net.session(&id("alice")).unwrap().presence(), set("bob"));
+    net.run(Duration::from_secs(180)).unwrap();
+    assert_eq!(
+        (lines(&net, "alice"), lines(&net, "carol")),
+        (well.map(String::from), well.map(String::from))
+    );
+    net.channel_mut().drop_from(&id("carol"), usize::MAX / 2);
+    net.talk("alice", "carol?");
+    net.run(Duration::from_secs(600)).unwrap();
+    assert_eq!(lines(&net, "alice")[2], "not here: carol");
+    assert!(!net.session(&id("alice")).unwrap().summary().is_well());
+}

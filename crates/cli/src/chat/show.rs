@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use concilium::{
     ActionKind, ActionOutcome, ActionStage, Change, DefaultSession, Event, MemberId, MessageId, SessionState,
-    Warning, WarningKind, server_order,
+    Severity, Warning, WarningKind, server_order,
 };
 
 use crate::text::{name, names};
@@ -72,7 +72,7 @@ pub(super) fn event(event: &Event, session: &DefaultSession) -> Option<String> {
         Event::MemberFinished { member } if member == me => return None,
         Event::MemberFinished { member } => format!("{} says goodbye", name(member)),
         Event::Action { kind, stage, .. } => return action(kind, stage),
-        Event::WarningRaised(warning) => format!("WARNING: {warning}. {}", advice(warning)),
+        Event::WarningRaised(warning) => self::warning(warning),
         Event::WarningCleared(warning) => format!("no longer: {warning}"),
         Event::UnknownMessage { author, .. } => {
             format!(
@@ -130,8 +130,17 @@ pub(super) fn outcome_words(outcome: &server_order::Outcome) -> String {
     }
 }
 
+/// A warning, how bad it is, and what to do about it.
+pub(super) fn warning(warning: &Warning) -> String {
+    let word = match warning.kind.severity() {
+        Severity::Security => "SECURITY WARNING",
+        _ => "WARNING",
+    };
+    format!("{word}: {warning}. {}", advice(warning))
+}
+
 /// What a user can do about a warning.
-pub(super) fn advice(warning: &Warning) -> String {
+fn advice(warning: &Warning) -> String {
     let who = match warning.members.len() {
         0 => "NAME".to_owned(),
         _ => names(&warning.members),
