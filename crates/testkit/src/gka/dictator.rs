@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use concilium_core::keys::{Signature, SigningKey, SubsessionKeys, VerifyingKey};
 use concilium_core::{
-    Context, FramedHash, MemberId, MemberSet, PacketId, Secret, SessionName, SubsessionId, Time, wire,
+    Context, FramedHash, MemberId, PacketId, Secret, SessionName, SubsessionId, Time, wire,
 };
 use concilium_gka::{
     Ages, AssociatedData, Directory, Export, Failure, GroupKeyAgreement, Identity, OpenError, Opened,
@@ -37,7 +37,7 @@ pub struct Dictator {
 #[derive(Default, Serialize, Deserialize)]
 struct Announcements {
     own: Option<Own>,
-    known: BTreeMap<MemberId, Announcement>,
+    known: BTreeMap<MemberId, SignedAnnouncement>,
 }
 
 /// The private part of our announcement.
@@ -48,13 +48,13 @@ struct Own {
 }
 
 /// What a member must have published to be included.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Announcement {
     point: [u8; 32],
     signing: VerifyingKey,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct SignedAnnouncement {
     announcement: Announcement,
     signature: Signature,
@@ -68,6 +68,9 @@ pub struct Payload {
     /// One for each member, in order.
     #[serde(with = "wire::list")]
     masked: Vec<[u8; 32]>,
+    /// What each member has announced, in order: whoever joins has not heard it from those who came before.
+    #[serde(with = "wire::list")]
+    announced: Vec<SignedAnnouncement>,
     check: [u8; 32],
 }
 
@@ -193,14 +196,25 @@ impl Dictator {
             .finish()
     }
 
-    fn verifying(&self, members: &MemberSet) -> Result<BTreeMap<MemberId, VerifyingKey>, MemberId> {
-        members
-            .iter()
-            .map(|who| match self.announcements.known.get(who) {
-                Some(announcement) => Ok((who.clone(), announcement.signing)),
-                None => Err(who.clone()),
-            })
-            .collect()
+    /// Whether this is what the member has announced.
+    fn check(
+        &self,
+        session: &SessionName,
+        from: &MemberId,
+        announced: &SignedAnnouncement,
+    ) -> Result<(), OpenError> {
+        let SignedAnnouncement {
+            announcement,
+            signature,
+        } = announced;
+        if point(announcement.point).is_none() {
+            return Err(OpenError::Invalid(Reason::BadElement));
+        }
+        self.directory
+            .identity_key(from)
+            .ok_or_else(|| OpenError::UnknownIdentity(from.clone()))?
+            .verify(&Self::signed_bytes(session, from, announcement), signature)
+            .map_err(|_| OpenError::BadSignature(from.clone()))
     }
 }
 
@@ -247,12 +261,13 @@ impl GroupKeyAgreement for Dictator {
         let signature = self
             .identity
             .sign(&Self::signed_bytes(session, &me, &announcement));
-        self.announcements.known.insert(me, announcement);
-        self.announcements.own = Some(own);
-        Ok(Some(wire::encode(&SignedAnnouncement {
+        let announced = SignedAnnouncement {
             announcement,
             signature,
-        })))
+        };
+        self.announcements.known.insert(me, announced);
+        self.announcements.own = Some(own);
+        Ok(Some(wire::encode(&announced)))
     }
 
     fn learn(
@@ -261,19 +276,9 @@ impl GroupKeyAgreement for Dictator {
         from: &MemberId,
         announcement: &[u8],
     ) -> Result<(), OpenError> {
-        let SignedAnnouncement {
-            announcement,
-            signature,
-        } = wire::decode(announcement, 1024)?;
-        if point(announcement.point).is_none() {
-            return Err(OpenError::Invalid(Reason::BadElement));
-        }
-        self.directory
-            .identity_key(from)
-            .ok_or_else(|| OpenError::UnknownIdentity(from.clone()))?
-            .verify(&Self::signed_bytes(session, from, &announcement), &signature)
-            .map_err(|_| OpenError::BadSignature(from.clone()))?;
-        self.announcements.known.insert(from.clone(), announcement);
+        let announced = wire::decode(announcement, 1024)?;
+        self.check(session, from, &announced)?;
+        self.announcements.known.insert(from.clone(), announced);
         Ok(())
     }
 
@@ -303,11 +308,12 @@ impl GroupKeyAgreement for Dictator {
         let chosen = cx.secret::<32>()?;
         let ephemeral = scalar(&cx.secret()?);
         let ephemeral_point = RistrettoPoint::mul_base(&ephemeral).compress().0;
-        let mut masked = Vec::new();
+        let (mut masked, mut announced) = (Vec::new(), Vec::new());
         for who in &data.after {
-            let announced = self.announcements.known.get(who);
-            let key = announced.and_then(|announced| point(announced.point));
+            let known = self.announcements.known.get(who);
+            let key = known.and_then(|known| point(known.announcement.point));
             let key = key.ok_or_else(|| ProposeError::NotAnnounced(who.clone()))?;
+            announced.extend(known);
             masked.push(mask(&(key * ephemeral), &ephemeral_point, who, chosen.expose()));
         }
         let base = state.map(|state| state.subsession);
@@ -316,6 +322,7 @@ impl GroupKeyAgreement for Dictator {
             base,
             point: ephemeral_point,
             masked,
+            announced,
             check: derive(&chosen, &course, b"check"),
         };
         let proposal = Proposal {
@@ -345,7 +352,8 @@ impl GroupKeyAgreement for Dictator {
         signed::open(packet, session, from, &*self.directory)?.try_map(|role, bytes| match role {
             Role::Initial(data) => {
                 let payload: Payload = wire::decode(&bytes, signed::MAX_BYTES)?;
-                let fits = payload.masked.len() == data.after.len();
+                let members = data.after.len();
+                let fits = payload.masked.len() == members && payload.announced.len() == members;
                 if !fits || point(payload.point).is_none() {
                     return Err(OpenError::Invalid(Reason::BadElement));
                 }
@@ -356,6 +364,7 @@ impl GroupKeyAgreement for Dictator {
                 base: None,
                 point: [0; 32],
                 masked: Vec::new(),
+                announced: Vec::new(),
                 check: [0; 32],
             }),
             _ => Err(OpenError::Invalid(Reason::OutOfTurn)),
@@ -401,9 +410,12 @@ impl GroupKeyAgreement for Dictator {
         if derive(&chosen, &course, b"check") != payload.check {
             return Err(failure(Some(&author), Reason::KeyMismatch));
         }
-        let verifying = self
-            .verifying(&data.after)
-            .map_err(|_| failure(None, Reason::NoState))?;
+        let mut verifying = BTreeMap::new();
+        for (who, announced) in data.after.iter().zip(&payload.announced) {
+            self.check(&data.session, who, announced)
+                .map_err(|_| failure(Some(&author), Reason::BadKey))?;
+            verifying.insert(who.clone(), announced.announcement.signing);
+        }
         let keys = SubsessionKeys {
             subsession: SubsessionId::from_bytes(derive(&chosen, &course, b"subsession")),
             secret: Secret::new(derive(&chosen, &course, b"secret")),
