@@ -75,7 +75,7 @@ impl Timing {
     /// How long it is silent before somebody asks who is there (L-5), spread so that mostly one does and the others
     /// answer.
     pub fn heartbeat(&self, cx: &mut Context<'_>) -> Duration {
-        cx.jitter(self.full_ack * 10, self.full_ack * 12)
+        cx.jitter(self.full_ack * 8, self.full_ack * 9)
     }
 
     /// How much longer than the full-ack interval a member may owe an answer, with no sign of life, before it counts

@@ -390,6 +390,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &self.stay else {
             return MemberSet::new();
         };
+        if stay.departed.is_empty() {
+            return stay.channel.clone();
+        }
         stay.channel
             .iter()
             .filter(|member| !stay.departed.contains_key(*member))
@@ -441,8 +444,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         if stay.retry_at <= self.now {
             if self.settings.auto_include {
+                let strangers = stay.channel.minus(members);
                 wish.include
-                    .extend(stay.channel.iter().filter(|member| !unwanted(member)).cloned()); // T-1
+                    .extend(strangers.into_iter().filter(|member| !unwanted(member))); // T-1
             } else {
                 wish.include
                     .extend(stay.heirs.iter().filter(|member| !unwanted(member)).cloned()); // T-11
