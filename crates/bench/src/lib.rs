@@ -2,7 +2,7 @@
 //!
 //! - [`measure`]: the one loop that everything is measured with.
 //! - [`report`]: rows, for people and for tools.
-//! - [`messages`], [`operations`], [`transcripts`]: what is measured.
+//! - [`messages`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ pub mod measure;
 pub mod messages;
 pub mod operations;
 pub mod report;
+pub mod sessions;
 pub mod transcripts;
 
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use concilium_bench::measure::Effort;
 use concilium_bench::report::Row;
-use concilium_bench::{messages, operations, transcripts};
+use concilium_bench::{messages, operations, sessions, transcripts};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -23,7 +23,7 @@ struct Arguments {
     /// Fewer and smaller measurements: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
-    /// Only these: messages, operations or transcripts.
+    /// Only these: messages, operations, sessions or transcripts.
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 }
@@ -55,6 +55,13 @@ fn main() -> anyhow::Result<()> {
             &[2, 8, 32, 128]
         };
         operations::rows(effort, sizes, &mut report);
+    }
+    if wanted("sessions") {
+        sessions::rows(effort, 50, &mut report);
+        let sizes: &[usize] = if arguments.quick { &[5] } else { &[5, 20, 100] };
+        for &members in sizes {
+            sessions::chatter(members, &mut report);
+        }
     }
     if wanted("transcripts") {
         let sizes: &[usize] = if arguments.quick {
