@@ -45,7 +45,7 @@ toolchain() {
     # Shared libraries of cargo that a minimal system lacks.
     while read -r library; do packages+=("$library"); done < <(
         { printf '%s\n' "$git"; needs "$git"; needs cargo-web; } |
-            grep -E '^(libgit2|libssh2|libhttp-parser|libmbed|libllhttp)' | sort -u
+            grep -E '^(libgit2|libssh2|libhttp-parser|libmbed|libllhttp|libpcre)' | sort -u
     )
     candidates "${packages[@]}"
 }
