@@ -65,8 +65,8 @@ unpack() {
     rm -rf "$folder/fetched"
 }
 
-# Asking apt takes seconds; while its lists have not changed since we asked, its answer has not either.
-if ! [ "$folder/versions" -nt /var/lib/apt/lists ]; then
+# Asking apt takes seconds; while neither its lists nor our question have changed, its answer has not either.
+if ! [ "$folder/versions" -nt /var/lib/apt/lists ] || ! [ "$folder/versions" -nt "$0" ]; then
     [ -n "$(candidates rustc-web)" ] || { say "apt's lists lack rustc-web; updating them"; update_lists; }
     if [ -z "$(candidates rustc-web)" ]; then
         [ -e "$folder/versions" ] || {
