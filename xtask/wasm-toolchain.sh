@@ -96,7 +96,7 @@ fi
 
 sysroot=$folder/sysroot
 one() { [ -e "$1" ] || { say "the packages do not hold $1; remove $folder and try again"; exit 1; }; printf '%s' "$1"; }
-libraries=$(find "$sysroot/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+libraries=$(find "$sysroot" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 printf 'SYSROOT=%s\n' "$(one "$sysroot/usr")"
 printf 'LIBRARIES=%s\n' "$libraries"
 printf 'LINKER=%s\n' "$(one "$(echo "$sysroot"/usr/bin/wasm-ld-*)")"
