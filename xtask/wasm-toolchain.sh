@@ -67,7 +67,8 @@ unpack() {
 
 # Asking apt takes seconds; while neither its lists nor our question have changed, its answer has not either.
 if ! [ "$folder/versions" -nt /var/lib/apt/lists ] || ! [ "$folder/versions" -nt "$0" ]; then
-    [ -n "$(candidates rustc-web)" ] || { say "apt's lists lack rustc-web; updating them"; update_lists; }
+    # Lists that came with an image know old versions, too old for us perhaps.
+    update_lists
     if [ -z "$(candidates rustc-web)" ]; then
         [ -e "$folder/versions" ] || {
             say "no package rustc-web to be had; run: rustup target add wasm32-unknown-unknown"
