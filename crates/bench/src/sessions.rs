@@ -36,6 +36,7 @@ pub fn rows(effort: Effort, members: usize, report: &mut dyn FnMut(Row)) {
 /// What is sent by the way: acknowledgements and questions who is there, in silence and in talk, counted.
 pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
     const HOURS: u64 = 10;
+    const TALK: u32 = 40;
     let mut net = group(members);
     let before = net.channel().sent().packets;
     net.run(Duration::from_secs(HOURS * 3600)).unwrap();
@@ -50,7 +51,7 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
     ));
     for (what, pause) in [("a message each 5 s", 5), ("a message each 5 min", 300)] {
         let before = net.channel().sent().packets;
-        for said in 0..MESSAGES as usize {
+        for said in 0..TALK as usize {
             // A stride without a common factor lets everybody speak in turn, and neighbours seldom.
             let who = name(said * 7 % members);
             net.command(&who, |session, cx| session.send(&[7; 64], cx))
@@ -59,7 +60,7 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
             net.run(Duration::from_secs(pause)).unwrap();
         }
         let sent = (net.channel().sent().packets - before) as f64;
-        let said = f64::from(MESSAGES);
+        let said = f64::from(TALK);
         report(Row::new(name_of(what), sent, said, "packets", "messages"));
     }
 }
