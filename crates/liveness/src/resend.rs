@@ -53,6 +53,12 @@ impl ResendTimer {
         }
     }
 
+    /// Whether the message was sent more than once, by anyone.
+    #[must_use]
+    pub fn is_sent_again(&self, message: &MessageId) -> bool {
+        self.sent.get(message).is_some_and(|(_, times)| *times > 0)
+    }
+
     /// Somebody who lacks the message has given a sign of life: it is worth another try soon, whatever the wait has
     /// grown to, but not before the shortest wait is over.
     pub fn hasten(&mut self, message: &MessageId, timing: &Timing, cx: &mut Context<'_>) {

@@ -113,10 +113,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             return self.skip(&author, &why);
         }
-        if self.is_news_of_our_exclusion(&data) || self.gives_way(&author, &data) {
-            self.start_over();
-        }
-        let Some(stay) = &mut self.stay else { return };
         let initial = Initial {
             id,
             parent: Link {
@@ -127,6 +123,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             before: data.before.clone(),
             after: data.after.clone(),
         };
+        if initial.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(&initial)) {
+            self.start_over();
+        }
+        let Some(stay) = &mut self.stay else { return };
         let before = stay.resolver.clone();
         let acceptance = match stay.resolver.initial(&initial, &stay.channel) {
             Ok(acceptance) => acceptance,
@@ -211,24 +211,21 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Whether somebody includes us who, as far as we can see, still are a member, though not sure of it: then the
-    /// operation that excludes us has succeeded (T-10). Without that we stay, and acknowledge what we still can read.
-    fn is_news_of_our_exclusion(&self, data: &AssociatedData) -> bool {
-        let me = self.gka.me();
-        let unsure = self.stay.as_ref().is_some_and(|stay| {
+    /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,
+    /// and acknowledge what we still can read, until somebody includes us who then takes us for no member.
+    pub(crate) fn may_be_out(&self) -> bool {
+        self.stay.as_ref().is_some_and(|stay| {
             let running = stay.resolver.running();
-            running.is_some_and(|running| running.excludes(me)) || stay.unsure_until < Time::NEVER
-        });
-        unsure && data.after.contains(me) && !data.before.contains(me)
+            running.is_some_and(|running| running.excludes(self.gka.me())) || stay.unsure_until < Time::NEVER
+        })
     }
 
     /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
     /// two who are alone, the one with the lesser name stays. See decision 0013.
-    fn gives_way(&self, author: &MemberId, data: &AssociatedData) -> bool {
+    fn gives_way(&self, to: &Initial) -> bool {
         let me = self.gka.me();
         let alone = self.members().len() == 1 && self.members().contains(me);
-        let other = data.after.contains(me) && !data.before.contains(me);
-        alone && other && (data.before.len() > 1 || author < me)
+        alone && (to.before.len() > 1 || to.author < *me)
     }
 
     /// A further packet of the running operation (O-3).

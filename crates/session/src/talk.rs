@@ -154,16 +154,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// have sent it before).
     fn expects_to_read(&self, from: &MemberId) -> bool {
         let Some(stay) = &self.stay else { return false };
-        let me = self.gka.me();
-        let excluded = stay
-            .resolver
-            .running()
-            .is_some_and(|running| running.excludes(me));
         let new_here = stay
             .included_at
             .is_some_and(|at| self.now < at.after(self.settings.timing.linger()));
-        let unsure = excluded || stay.unsure_until < Time::NEVER;
-        self.members().contains(from) && !unsure && !new_here && !stay.bad_share
+        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.bad_share
     }
 
     /// An author broke a rule of the transcript.
@@ -246,7 +240,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
         }
         if author != me {
-            self.alive(which, id, &author, cx);
+            self.alive(which, &author, cx);
         }
         let shown = (kind == Kind::DATA).then(|| body.clone());
         self.record(which, id, &author, shown);
@@ -284,15 +278,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// A member has said something new. What it has not seen by then is worth another try (L-3).
-    fn alive(&mut self, which: Which, message: &MessageId, author: &MemberId, cx: &mut Context<'_>) {
+    fn alive(&mut self, which: Which, author: &MemberId, cx: &mut Context<'_>) {
         let (now, timing) = (self.now, self.settings.timing);
         let Some(subsession) = self.subsession_mut(which) else {
             return;
         };
         subsession.state.presence.heard(author, now);
-        let transcript = &subsession.transcript;
+        // Mostly nothing has been sent again, and then there is nothing to look up.
+        let (transcript, resends) = (&subsession.transcript, &subsession.state.resends);
         let unseen = |id: &&MessageId| {
-            *id != message
+            resends.is_sent_again(id)
                 && transcript
                     .unacked(id)
                     .is_ok_and(|unacked| unacked.contains(author))
