@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use concilium::{MemberId, SessionName, Timing};
 use concilium_relay::RelayConfig;
-use concilium_sim::Faults;
+use concilium_sim::{Cipher, Faults, Gka};
 
 use crate::text::{self, NameTextError};
 
@@ -190,10 +190,10 @@ pub(crate) struct ScenarioArgs {
     pub(crate) seed: u64,
     /// Use this key agreement, whatever the files say
     #[arg(long, value_name = "NAME")]
-    pub(crate) gka: Option<String>,
+    pub(crate) gka: Option<Gka>,
     /// Use this cipher, whatever the files say
     #[arg(long, value_name = "NAME")]
-    pub(crate) cipher: Option<String>,
+    pub(crate) cipher: Option<Cipher>,
 }
 
 /// `concilium sim`
@@ -220,12 +220,12 @@ pub(crate) struct SimArgs {
     /// Whether members include whoever enters, on or off; by default as the seed wants
     #[arg(long, value_name = "ON", value_parser = on_or_off)]
     pub(crate) auto_include: Option<bool>,
-    /// The key agreement: cliques, dictator or plain
-    #[arg(long, value_name = "NAME", default_value = "cliques")]
-    pub(crate) gka: String,
-    /// The cipher: aead, chacha20poly1305 or plain
-    #[arg(long, value_name = "NAME", default_value = "aead")]
-    pub(crate) cipher: String,
+    /// The key agreement
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) gka: Gka,
+    /// The cipher
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) cipher: Cipher,
     /// The planned steps that are carried out, such as 0-3,7; by default all
     #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
     pub(crate) keep: Option<Numbers>,

@@ -13,8 +13,8 @@ pub(crate) fn run(args: &ScenarioArgs) -> u8 {
         seed: args.seed,
         trace: args.trace,
         json: args.json,
-        gka: args.gka.clone(),
-        cipher: args.cipher.clone(),
+        gka: args.gka,
+        cipher: args.cipher,
         ..Options::default()
     };
     let mut worst = 0;

@@ -10,13 +10,7 @@ use crate::screen;
 
 /// Runs the seeds; gives the exit code: 2 if there is no such implementation, else 1 if a run fails, else 0.
 pub(crate) fn run(args: &SimArgs) -> u8 {
-    let suite = match Suite::named(&args.gka, &args.cipher) {
-        Ok(suite) => suite,
-        Err(error) => {
-            screen::error(&error.to_string());
-            return crate::WRONG;
-        }
-    };
+    let suite = Suite::named(args.gka, args.cipher);
     if args.scale {
         return written(run_scale(args, &suite));
     }

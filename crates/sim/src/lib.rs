@@ -6,9 +6,9 @@
 //! who wants in must end up in one session that works (T-16, A-44).
 //!
 //! ```
-//! use concilium_sim::{Plan, Suite, Wishes, simulation};
+//! use concilium_sim::{Cipher, Gka, Plan, Suite, Wishes, simulation};
 //!
-//! let suite = Suite::named("plain", "plain")?;
+//! let suite = Suite::named(Gka::Plain, Cipher::Plain);
 //! let wishes = Wishes { faults: "none".parse()?, steps: 10, ..Wishes::default() };
 //! let outcome = simulation::run(&Plan::new(1, &wishes), &suite, false);
 //! assert!(outcome.is_good(), "{:?}", outcome.violations);
@@ -48,9 +48,10 @@ mod world;
 struct Readme;
 
 pub use checks::Violation;
+pub use concilium_testkit::parts::{Cipher, Gka};
 pub use fault::{Fault, Faults, Reach, UnknownFault};
 pub use peer::Peer;
 pub use plan::{Plan, Wishes};
 pub use simulation::Outcome;
-pub use suite::{CIPHERS, GKAS, Suite, UnknownPart};
+pub use suite::Suite;
 pub use world::Work;

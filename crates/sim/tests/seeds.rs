@@ -14,7 +14,7 @@ fn wishes(faults: &str) -> Wishes {
 }
 
 fn suite(gka: &str, cipher: &str) -> Suite {
-    Suite::named(gka, cipher).unwrap()
+    Suite::named(gka.parse().unwrap(), cipher.parse().unwrap())
 }
 
 fn all_are_good(faults: &str, suite: &Suite, seeds: std::ops::Range<u64>) {

@@ -17,5 +17,6 @@ pub mod fuzz;
 pub mod gka;
 pub mod memory;
 pub mod network;
+pub mod parts;
 pub mod rng;
 pub mod scenario;

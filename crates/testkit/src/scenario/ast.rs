@@ -7,6 +7,7 @@ use concilium_core::{Change, MemberId, MemberSet};
 use concilium_session::{SessionState, Settings, WarningKind};
 
 use super::EventKind;
+use crate::parts::{Cipher, Gka};
 
 /// A scenario, read and checked: every name in it is declared, every keyword known.
 #[derive(Clone, Debug)]
@@ -24,10 +25,10 @@ pub struct Scenario {
 pub struct Setup {
     /// The processes, in the order in which they are declared.
     pub members: Vec<MemberId>,
-    /// The key agreement's name, if the file gives one.
-    pub gka: Option<String>,
-    /// The cipher's name, if the file gives one.
-    pub cipher: Option<String>,
+    /// The key agreement, if the file names one.
+    pub gka: Option<Gka>,
+    /// The cipher, if the file names one.
+    pub cipher: Option<Cipher>,
     /// Everybody's settings.
     pub settings: Settings,
 }

@@ -20,7 +20,6 @@ mod event_kind;
 mod expect;
 mod option;
 mod parse;
-mod registry;
 mod report;
 mod runner;
 mod secrecy;
@@ -33,8 +32,10 @@ use std::path::Path;
 pub use ast::{Act, Bound, Command, Expectation, Fault, Kinds, ParseError, Refusal, Scenario, Setup, Step};
 pub use event_kind::EventKind;
 pub use parse::parse;
-pub use registry::{CIPHERS, GKAS};
 pub use report::{Failure, Report, Verdict};
+
+use self::runner::Runner;
+use crate::parts::{self, Cipher, Gka};
 
 /// How to run a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -45,10 +46,10 @@ pub struct Options {
     pub trace: bool,
     /// Write one JSON object for every channel event and session event, and nothing else.
     pub json: bool,
-    /// The key agreement, one of [`GKAS`], whatever the file says.
-    pub gka: Option<String>,
-    /// The cipher, one of [`CIPHERS`], whatever the file says.
-    pub cipher: Option<String>,
+    /// The key agreement, whatever the file says.
+    pub gka: Option<Gka>,
+    /// The cipher, whatever the file says.
+    pub cipher: Option<Cipher>,
     /// Restart every process from its snapshot after each input: nobody must notice.
     pub restart: bool,
 }
@@ -79,5 +80,15 @@ pub fn run_text(file: &str, text: &str, options: &Options, out: &mut dyn Write) 
         Ok(scenario) => scenario,
         Err(error) => return report::unreadable(file, error.to_string(), options, out),
     };
-    registry::run(&scenario, options, out)
+    // The options come first, then the file, then the defaults.
+    let gka = options.gka.or(scenario.setup.gka).unwrap_or_default();
+    let cipher = options.cipher.or(scenario.setup.cipher).unwrap_or_default();
+    let runner = Runner {
+        scenario: &scenario,
+        gka,
+        cipher,
+        options,
+        out,
+    };
+    parts::with(gka, cipher, runner)
 }

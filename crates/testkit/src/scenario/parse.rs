@@ -5,12 +5,13 @@ use std::time::Duration;
 use concilium_core::{Change, MemberId, MemberSet};
 use concilium_session::{SessionState, WarningKind};
 
+use super::EventKind;
 use super::ast::{
     Act, Bound, Command, Expectation, Fault, Kinds, ParseError, Refusal, Scenario, Setup, Step,
 };
 use super::option::Options;
 use super::words::{Word, split};
-use super::{EventKind, registry};
+use crate::parts::UnknownPart;
 
 /// Words that mean something where a member's name may stand.
 const RESERVED: [&str; 3] = ["server", "none", "any"];
@@ -101,13 +102,19 @@ fn read_setup(setup: &mut Setup, options: &mut Options, keyword: &str, words: &[
             Ok(())
         }
         ("gka", [name]) => {
-            registry::known_gka(&name.text)?;
-            setup.gka = Some(name.text.clone());
+            setup.gka = Some(
+                name.text
+                    .parse()
+                    .map_err(|error: UnknownPart| error.to_string())?,
+            );
             Ok(())
         }
         ("cipher", [name]) => {
-            registry::known_cipher(&name.text)?;
-            setup.cipher = Some(name.text.clone());
+            setup.cipher = Some(
+                name.text
+                    .parse()
+                    .map_err(|error: UnknownPart| error.to_string())?,
+            );
             Ok(())
         }
         ("option", [name, value]) => options.set(&name.text, &value.text),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Options;
+use crate::parts::{Cipher, Gka};
 
 /// A run and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +15,10 @@ use super::Options;
 pub struct Report {
     /// The file's name.
     pub file: String,
-    /// The key agreement's name.
-    pub gka: String,
-    /// The cipher's name.
-    pub cipher: String,
+    /// The key agreement.
+    pub gka: Gka,
+    /// The cipher.
+    pub cipher: Cipher,
     /// The seed.
     pub seed: u64,
     /// How many expectations held.
@@ -80,8 +81,8 @@ impl Report {
         let mut object = json!({
             "type": "result",
             "file": self.file,
-            "gka": self.gka,
-            "cipher": self.cipher,
+            "gka": self.gka.name(),
+            "cipher": self.cipher.name(),
             "seed": self.seed,
             "exit": self.exit_code(),
             "expectations": self.expectations,
@@ -144,8 +145,8 @@ pub(super) fn unreadable(
 ) -> io::Result<Report> {
     let report = Report {
         file: file.to_owned(),
-        gka: options.gka.clone().unwrap_or_default(),
-        cipher: options.cipher.clone().unwrap_or_default(),
+        gka: options.gka.unwrap_or_default(),
+        cipher: options.cipher.unwrap_or_default(),
         seed: options.seed,
         expectations: 0,
         packets: 0,

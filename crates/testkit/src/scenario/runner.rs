@@ -14,11 +14,26 @@ use super::trace::Tracer;
 use super::{EventKind, Options};
 use crate::channel::Sent;
 use crate::network::{Conduct, EPOCH, GkaFactory, Happening, Network, NetworkError};
+use crate::parts::{Cipher, Gka, UseParts};
 
-/// The names of the implementations in use.
-pub(super) struct Suite {
-    pub(super) gka: String,
-    pub(super) cipher: String,
+/// A scenario, to be run with whichever implementations.
+pub(super) struct Runner<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) gka: Gka,
+    pub(super) cipher: Cipher,
+    pub(super) options: &'a Options,
+    pub(super) out: &'a mut dyn Write,
+}
+
+impl UseParts for Runner<'_> {
+    type Output = io::Result<Report>;
+
+    fn with<G: GroupKeyAgreement + 'static, E: MessageEncryptor + 'static>(
+        self,
+        gka: GkaFactory<G>,
+    ) -> io::Result<Report> {
+        run::<G, E>(gka, self)
+    }
 }
 
 /// A line that does not hold: what was expected, and what was seen.
@@ -55,13 +70,16 @@ pub(super) struct Run<G: GroupKeyAgreement, E: MessageEncryptor> {
 }
 
 /// Runs a scenario with these implementations.
-pub(super) fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
+fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
     gka: GkaFactory<G>,
-    scenario: &Scenario,
-    suite: &Suite,
-    options: &Options,
-    out: &mut dyn Write,
+    runner: Runner<'_>,
 ) -> io::Result<Report> {
+    let Runner {
+        scenario,
+        options,
+        out,
+        ..
+    } = runner;
     let asks_for_secrecy = |step: &Step| matches!(step.command, Command::Expect(Expectation::Secret(..)));
     let conduct = Conduct {
         keep_history: scenario.steps.iter().any(asks_for_secrecy),
@@ -104,8 +122,8 @@ pub(super) fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
     let sent = run.network.channel().sent();
     let report = Report {
         file: scenario.file.clone(),
-        gka: suite.gka.clone(),
-        cipher: suite.cipher.clone(),
+        gka: runner.gka,
+        cipher: runner.cipher,
         seed: options.seed,
         expectations,
         packets: sent.packets,
