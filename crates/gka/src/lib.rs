@@ -19,6 +19,7 @@
 //! Nothing here reads a clock or a random source; see [`concilium_core::Context`].
 
 mod agreement;
+mod any;
 mod data;
 mod error;
 mod identity;
@@ -29,6 +30,7 @@ pub mod signed;
 struct Readme;
 
 pub use agreement::{Ages, Export, GroupKeyAgreement, Opened, Operation, Outcome, Progress, Role, Started};
+pub use any::{AnyGka, AnyOperation, AnyPayload, AnyState};
 pub use data::{AssociatedData, MAX_MEMBERS, MAX_SUITE_BYTES};
 pub use error::{Failure, OpenError, ProposeError, Reason, ReceiveError, RestoreError};
 pub use identity::{Directory, Identity};

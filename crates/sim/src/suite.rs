@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::{Directory, GroupKeyAgreement, Identity};
+use concilium_gka::{AnyGka, Directory, GroupKeyAgreement, Identity};
 use concilium_session::{Session, Settings};
-use concilium_testkit::network::GkaFactory;
-use concilium_testkit::parts::{self, Cipher, Gka, UseParts};
+use concilium_testkit::parts::{Cipher, Gka, UseCipher};
 
 use crate::Peer;
 
@@ -39,14 +38,11 @@ struct Named {
     cipher: Cipher,
 }
 
-impl UseParts for Named {
+impl UseCipher for Named {
     type Output = Suite;
 
-    fn with<G: GroupKeyAgreement + 'static, E: MessageEncryptor + 'static>(
-        self,
-        gka: GkaFactory<G>,
-    ) -> Suite {
-        Suite::of::<G, E>(self.gka.name(), self.cipher.name(), gka)
+    fn with<E: MessageEncryptor + 'static>(self) -> Suite {
+        Suite::of::<AnyGka, E>(self.gka.name(), self.cipher.name(), self.gka.factory())
     }
 }
 
@@ -56,7 +52,7 @@ impl Suite {
     pub fn named(gka: Gka, cipher: Cipher) -> Self {
         Self {
             is_secret: gka.is_secret() && cipher.is_secret(),
-            ..parts::with(gka, cipher, Named { gka, cipher })
+            ..cipher.with(Named { gka, cipher })
         }
     }
 

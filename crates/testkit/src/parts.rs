@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor};
-use concilium_gka::GroupKeyAgreement;
+use concilium_gka::AnyGka;
 use concilium_gka_cliques::Cliques;
 
 use crate::network::GkaFactory;
@@ -134,36 +134,38 @@ impl fmt::Display for Cipher {
     }
 }
 
-/// What somebody does with a key agreement and a cipher, whichever they are.
-pub trait UseParts {
+/// What somebody does with a cipher, whichever it is.
+///
+/// Key agreements are forgotten ([`AnyGka`]) and ciphers are not, since an encryptor is made from its type: so a tool is
+/// compiled once for each cipher, and not for each pair.
+pub trait UseCipher {
     /// What comes of it.
     type Output;
 
-    /// Does it with `G`, made by `gka`, and `E`.
-    fn with<G: GroupKeyAgreement + 'static, E: MessageEncryptor + 'static>(
-        self,
-        gka: GkaFactory<G>,
-    ) -> Self::Output;
+    /// Does it with `E`.
+    fn with<E: MessageEncryptor + 'static>(self) -> Self::Output;
 }
 
-/// Hands the types behind the names to `user`.
-pub fn with<U: UseParts>(gka: Gka, cipher: Cipher, user: U) -> U::Output {
-    match gka {
-        Gka::Cliques => with_gka(Cliques::new, cipher, user),
-        Gka::Dictator => with_gka(gka::Dictator::new, cipher, user),
-        Gka::Plain => with_gka(gka::Plain::new, cipher, user),
+impl Gka {
+    /// Makes a member's key agreement of this name.
+    #[must_use]
+    pub fn factory(self) -> GkaFactory<AnyGka> {
+        match self {
+            Self::Cliques => |identity, directory| AnyGka::new(Cliques::new(identity, directory)),
+            Self::Dictator => |identity, directory| AnyGka::new(gka::Dictator::new(identity, directory)),
+            Self::Plain => |identity, directory| AnyGka::new(gka::Plain::new(identity, directory)),
+        }
     }
 }
 
-fn with_gka<G: GroupKeyAgreement + 'static, U: UseParts>(
-    gka: GkaFactory<G>,
-    cipher: Cipher,
-    user: U,
-) -> U::Output {
-    match cipher {
-        Cipher::Aead => user.with::<G, Aead<Aes256Gcm, Buckets>>(gka),
-        Cipher::ChaCha20Poly1305 => user.with::<G, Aead<ChaCha20Poly1305, Buckets>>(gka),
-        Cipher::Plain => user.with::<G, encryptor::Plain>(gka),
+impl Cipher {
+    /// Hands the type behind the name to `user`.
+    pub fn with<U: UseCipher>(self, user: U) -> U::Output {
+        match self {
+            Self::Aead => user.with::<Aead<Aes256Gcm, Buckets>>(),
+            Self::ChaCha20Poly1305 => user.with::<Aead<ChaCha20Poly1305, Buckets>>(),
+            Self::Plain => user.with::<encryptor::Plain>(),
+        }
     }
 }
 

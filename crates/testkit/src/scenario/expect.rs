@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use concilium_core::{ChainHash, MemberId, MemberSet, Secret, SubsessionId};
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::GroupKeyAgreement;
+use concilium_gka::AnyGka;
 use concilium_session::{MessageView, Session, WarningKind};
 
 use super::ast::{Bound, Expectation, Kinds};
@@ -43,8 +43,8 @@ fn compare(expected: String, seen: String) -> Result<(), Mismatch> {
 }
 
 /// The latest message with this body in a member's timeline.
-fn find<'s, G: GroupKeyAgreement, E: MessageEncryptor>(
-    session: &'s Session<G, E>,
+fn find<'s, E: MessageEncryptor>(
+    session: &'s Session<AnyGka, E>,
     body: &str,
 ) -> Result<MessageView<'s>, Mismatch> {
     session
@@ -59,14 +59,14 @@ fn find<'s, G: GroupKeyAgreement, E: MessageEncryptor>(
         })
 }
 
-fn log<G: GroupKeyAgreement, E: MessageEncryptor>(session: &Session<G, E>) -> Vec<String> {
+fn log<E: MessageEncryptor>(session: &Session<AnyGka, E>) -> Vec<String> {
     session
         .messages()
         .map(|message| body_text(message.body))
         .collect()
 }
 
-impl<G: GroupKeyAgreement, E: MessageEncryptor> Run<G, E> {
+impl<E: MessageEncryptor> Run<E> {
     /// Holds one expectation against the run as it stands.
     pub(super) fn expect(&mut self, expectation: &Expectation) -> Result<(), Mismatch> {
         let session = |who: &MemberId| self.network.session(who);

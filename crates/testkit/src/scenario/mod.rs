@@ -35,7 +35,7 @@ pub use parse::parse;
 pub use report::{Failure, Report, Verdict};
 
 use self::runner::Runner;
-use crate::parts::{self, Cipher, Gka};
+use crate::parts::{Cipher, Gka};
 
 /// How to run a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -90,5 +90,5 @@ pub fn run_text(file: &str, text: &str, options: &Options, out: &mut dyn Write) 
         options,
         out,
     };
-    parts::with(gka, cipher, runner)
+    cipher.with(runner)
 }

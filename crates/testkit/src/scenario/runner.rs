@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use concilium_core::{MemberId, SessionName};
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::GroupKeyAgreement;
+use concilium_gka::AnyGka;
 use concilium_session::{Event, WarningKind};
 
 use super::ast::{Act, Command, Expectation, Fault, Refusal, Scenario, Step};
@@ -13,8 +13,8 @@ use super::report::{Failure, Report, Verdict};
 use super::trace::Tracer;
 use super::{EventKind, Options};
 use crate::channel::Sent;
-use crate::network::{Conduct, EPOCH, GkaFactory, Happening, Network, NetworkError};
-use crate::parts::{Cipher, Gka, UseParts};
+use crate::network::{Conduct, EPOCH, Happening, Network, NetworkError};
+use crate::parts::{Cipher, Gka, UseCipher};
 
 /// A scenario, to be run with whichever implementations.
 pub(super) struct Runner<'a> {
@@ -25,14 +25,11 @@ pub(super) struct Runner<'a> {
     pub(super) out: &'a mut dyn Write,
 }
 
-impl UseParts for Runner<'_> {
+impl UseCipher for Runner<'_> {
     type Output = io::Result<Report>;
 
-    fn with<G: GroupKeyAgreement + 'static, E: MessageEncryptor + 'static>(
-        self,
-        gka: GkaFactory<G>,
-    ) -> io::Result<Report> {
-        run::<G, E>(gka, self)
+    fn with<E: MessageEncryptor + 'static>(self) -> io::Result<Report> {
+        run::<E>(self)
     }
 }
 
@@ -59,8 +56,8 @@ impl From<NetworkError> for Mismatch {
 }
 
 /// The state of a run.
-pub(super) struct Run<G: GroupKeyAgreement, E: MessageEncryptor> {
-    pub(super) network: Network<G, E>,
+pub(super) struct Run<E: MessageEncryptor> {
+    pub(super) network: Network<AnyGka, E>,
     /// Events that were not expected yet.
     pub(super) events: BTreeSet<(MemberId, EventKind)>,
     /// Every kind of warning that was ever raised.
@@ -70,10 +67,7 @@ pub(super) struct Run<G: GroupKeyAgreement, E: MessageEncryptor> {
 }
 
 /// Runs a scenario with these implementations.
-fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
-    gka: GkaFactory<G>,
-    runner: Runner<'_>,
-) -> io::Result<Report> {
+fn run<E: MessageEncryptor>(runner: Runner<'_>) -> io::Result<Report> {
     let Runner {
         scenario,
         options,
@@ -85,12 +79,12 @@ fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
         keep_history: scenario.steps.iter().any(asks_for_secrecy),
         restart_always: options.restart,
     };
-    let mut run = Run::<G, E> {
+    let mut run = Run::<E> {
         network: Network::new(
             scenario.setup.members.iter().cloned(),
             SessionName::new("scenario").expect("a fixed name of fitting length"),
             scenario.setup.settings.clone(),
-            gka,
+            runner.gka.factory(),
             options.seed,
             conduct,
         ),
@@ -135,7 +129,7 @@ fn run<G: GroupKeyAgreement, E: MessageEncryptor>(
     Ok(report)
 }
 
-impl<G: GroupKeyAgreement, E: MessageEncryptor> Run<G, E> {
+impl<E: MessageEncryptor> Run<E> {
     fn remember(&mut self, what: Happening) {
         let Happening::Told { member, event } = what else {
             return;

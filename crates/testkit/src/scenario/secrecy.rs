@@ -5,7 +5,7 @@ use concilium_core::MemberId;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::GroupKeyAgreement;
+use concilium_gka::AnyGka;
 use concilium_session::Session;
 
 use super::runner::Mismatch;
@@ -18,8 +18,8 @@ use crate::rng::seeded;
 /// `who` is given every packet of the run, those that the server lost too, and uses every state that it ever
 /// had. Wherever it was told less than the others or was told to leave, it also listens on from the state it
 /// had then, ignoring that it is out.
-pub(super) fn check<G: GroupKeyAgreement, E: MessageEncryptor>(
-    network: &Network<G, E>,
+pub(super) fn check<E: MessageEncryptor>(
+    network: &Network<AnyGka, E>,
     who: &MemberId,
     body: &str,
 ) -> Result<(), Mismatch> {
@@ -46,8 +46,8 @@ pub(super) fn check<G: GroupKeyAgreement, E: MessageEncryptor>(
 }
 
 /// The number of the first packet with this body that opens with a state that this member ever had.
-fn held_states_read<G: GroupKeyAgreement, E: MessageEncryptor>(
-    network: &Network<G, E>,
+fn held_states_read<E: MessageEncryptor>(
+    network: &Network<AnyGka, E>,
     who: &MemberId,
     body: &str,
 ) -> Result<Option<usize>, Mismatch> {
@@ -61,9 +61,9 @@ fn held_states_read<G: GroupKeyAgreement, E: MessageEncryptor>(
 }
 
 /// The number of the first packet with this body that this session can read.
-fn reads_any<G: GroupKeyAgreement, E: MessageEncryptor>(
-    network: &Network<G, E>,
-    session: &Session<G, E>,
+fn reads_any<E: MessageEncryptor>(
+    network: &Network<AnyGka, E>,
+    session: &Session<AnyGka, E>,
     body: &str,
 ) -> Option<usize> {
     let packets = network.channel().packets();
@@ -77,8 +77,8 @@ fn reads_any<G: GroupKeyAgreement, E: MessageEncryptor>(
 }
 
 /// As [`held_states_read`], by going on listening wherever the member was cut off, and at last.
-fn listening_on_reads<G: GroupKeyAgreement, E: MessageEncryptor>(
-    network: &Network<G, E>,
+fn listening_on_reads<E: MessageEncryptor>(
+    network: &Network<AnyGka, E>,
     who: &MemberId,
     body: &str,
 ) -> Result<Option<usize>, Mismatch> {
@@ -92,8 +92,8 @@ fn listening_on_reads<G: GroupKeyAgreement, E: MessageEncryptor>(
     Ok(None)
 }
 
-fn listens_on<G: GroupKeyAgreement, E: MessageEncryptor>(
-    network: &Network<G, E>,
+fn listens_on<E: MessageEncryptor>(
+    network: &Network<AnyGka, E>,
     who: &MemberId,
     held: &Held,
     body: &str,
