@@ -121,6 +121,14 @@ impl Timing {
         self.broadcast_latency * 8
     }
 
+    /// How long we wait before we include somebody of our own accord again, after so many operations in a row have been
+    /// aborted: as long as the channel may take to answer, twice as long after each further one, up to 64 times.
+    #[must_use]
+    pub fn retry_delay(&self, aborted: u32) -> Duration {
+        let doublings = aborted.saturating_sub(1).min(Self::MAX_DOUBLINGS);
+        self.channel_reply().saturating_mul(1 << doublings)
+    }
+
     /// How long an operation of so many members may run before we abort it (O-11), spread so that members do
     /// not all abort at once. Members answer one after the other in the worst case.
     pub fn operation_deadline(&self, members: usize, cx: &mut Context<'_>) -> Duration {

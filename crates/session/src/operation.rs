@@ -18,6 +18,9 @@ use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Ses
 /// made by people who talk.
 const MAX_PAST: usize = 8;
 
+/// So many operations aborted one after the other are no accident: somebody keeps the members from changing.
+const MAX_ABORTED: u32 = 4;
+
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The names of key agreement and cipher: members must have the same.
     fn suite(&self) -> String {
@@ -270,6 +273,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let members_before = self.members().clone();
         let Some(stay) = &mut self.stay else { return };
         stay.refused.clear();
+        (stay.aborted, stay.include_at) = (0, Time::ZERO);
         let Some(running) = stay.operation.take() else {
             return;
         };
@@ -277,12 +281,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         };
         let confirm_due = now.after(timing.confirmation_delay(cx));
+        let due_before = self.current.as_ref().map(|current| current.state.confirm_due);
         let next = Subsession::new(
             &me,
             &outcome.keys,
             self.current.as_ref(),
             running.latest,
-            confirm_due,
+            due_before.map_or(confirm_due, |before| before.min(confirm_due)),
         );
         let Some(next) = next else {
             // The key agreement broke its contract: keys that do not fit the members. Nobody can talk with them.
@@ -315,7 +320,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     ) {
         let members = self.members().clone();
         if let Some(stay) = &mut self.stay {
-            stay.chain_since = self.now;
+            stay.expect_confirmations(self.now);
             stay.departed.retain(|member, _| members.contains(member));
             stay.heirs = stay.heirs.minus(&members);
             let gone = record.exclude.intersection(&stay.channel); // T-10
@@ -464,21 +469,34 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn operation_failed(&mut self, record: &Record, cause: FailureCause, cx: &mut Context<'_>) {
         let confirm_due = self.now.after(self.settings.timing.confirmation_delay(cx));
         if let Some(current) = &mut self.current {
-            current.state.confirm_due = confirm_due; // O-10: a failure is a link of the chain too.
+            // O-10: a failure is a link of the chain too. What is due already is not put off by it.
+            current.state.confirm_due = current.state.confirm_due.min(confirm_due);
         }
         let Some(stay) = &mut self.stay else { return };
         let for_action = stay.operation.take().is_some_and(|running| running.for_action);
         stay.refused.clear();
-        stay.chain_since = self.now;
+        stay.expect_confirmations(self.now);
         if record.exclude.contains(self.gka.me()) {
             stay.unsure_until = self.now.after(self.settings.timing.excluded_departure());
         }
         stay.kicks
             .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
+        let mut starved = false;
+        if matches!(cause, FailureCause::Aborted(_)) {
+            stay.aborted = stay.aborted.saturating_add(1);
+            starved = stay.aborted >= MAX_ABORTED;
+            if !record.include.is_empty() {
+                let wait = self.settings.timing.retry_delay(stay.aborted);
+                stay.include_at = self.now.after(wait);
+            }
+        }
         self.emit(Event::OperationFailed {
             initial: record.initial,
             cause: cause.clone(),
         });
+        if starved {
+            self.warn(WarningKind::ProposalStarved, MemberSet::new());
+        }
         if for_action {
             self.settle_action(ActionOutcome::Failed(cause));
         }
@@ -530,6 +548,17 @@ impl<G: GroupKeyAgreement> Stay<G> {
         if let Some(own) = own {
             self.refused.truncate(MAX_REFUSED - 1);
             self.refused.push_front(Proposal { refused: true, ..own });
+        }
+    }
+
+    /// O-10: an operation has ended, and everyone is expected to confirm it; whoever had not confirmed the one before is
+    /// expected to for as long as that.
+    fn expect_confirmations(&mut self, now: Time) {
+        let Some(head) = self.resolver.head() else { return };
+        let me = self.resolver.me();
+        self.owing.retain(|member, _| head.members.contains(member));
+        for member in head.members.iter().filter(|member| *member != me) {
+            self.owing.entry(member.clone()).or_insert(now);
         }
     }
 

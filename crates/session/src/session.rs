@@ -76,13 +76,19 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) bad_share: bool,
     /// When proposing something of our own accord failed last; it is not tried again at once.
     pub(crate) retry_at: Time,
+    /// How many operations have been aborted since the last one that succeeded.
+    pub(crate) aborted: u32,
+    /// When we include somebody of our own accord again after those: not at once, since whoever we asked in may be the
+    /// one who does not answer.
+    pub(crate) include_at: Time,
     /// An operation that excludes us seems to have failed, and may have succeeded for the others before (T-10): until
     /// something shows that we still are a member we propose nothing, and leave when this time comes.
     pub(crate) unsure_until: Time,
     /// We have asked the channel to let us go.
     pub(crate) leaving: bool,
-    /// When the last operation ended: the others are expected to confirm the chain some time after (O-10).
-    pub(crate) chain_since: Time,
+    /// Who has not confirmed the chain yet, and since when they could have: the end of the first operation that they have
+    /// not confirmed, so that no series of operations puts it off (O-10).
+    pub(crate) owing: BTreeMap<MemberId, Time>,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
 }

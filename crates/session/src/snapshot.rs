@@ -116,10 +116,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         parts.push(&(&stay.departed, &stay.excluded, &stay.kicks));
         parts.push(&(
             stay.bad_share,
-            stay.retry_at,
+            (stay.retry_at, stay.aborted, stay.include_at),
             stay.unsure_until,
             stay.leaving,
-            stay.chain_since,
+            &stay.owing,
             stay.included_at,
         ));
         parts.push(&stay.keys.is_some());
@@ -236,7 +236,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (channel, seniors, hopefuls, found_at, heirs) = parts.take()?;
         let resolver = parts.take()?;
         let (departed, excluded, kicks) = parts.take()?;
-        let (bad_share, retry_at, unsure_until, leaving, chain_since, included_at) = parts.take()?;
+        let (bad_share, (retry_at, aborted, include_at), unsure_until, leaving, owing, included_at) =
+            parts.take()?;
         let keys = parts.optional(|parts| gka.restore_state(&parts.bytes()?.0).map_err(|_| RestoreError))?;
         let (proposal, refused): (bool, u64) = parts.take()?;
         let proposal = if proposal {
@@ -275,9 +276,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             kicks,
             bad_share,
             retry_at,
+            aborted,
+            include_at,
             unsure_until,
             leaving,
-            chain_since,
+            owing,
             included_at,
         })
     }

@@ -345,11 +345,21 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 if confirmation == Confirmation::Consistent && member != self.gka.me() {
                     stay.unsure_until = Time::NEVER; // The operation that excluded us has failed for the others too.
                 }
-                let missing = stay.resolver.missing();
-                self.clear_warnings(|warning| {
-                    let late = warning.kind == WarningKind::ChainUnconfirmed;
-                    late && warning.members.intersection(&missing).is_empty()
-                });
+                match confirmation {
+                    Confirmation::Consistent => {
+                        stay.owing.remove(member);
+                        self.clear_warnings(|warning| {
+                            warning.kind == WarningKind::ChainUnconfirmed && warning.members.contains(member)
+                        });
+                    }
+                    // The newest is still to come, and may have ended just now.
+                    Confirmation::Older => {
+                        stay.owing
+                            .entry(member.clone())
+                            .and_modify(|since| *since = self.now);
+                    }
+                    _ => {}
+                }
             }
         }
     }

@@ -53,8 +53,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             times.extend(stay.kicks.values());
             let turn = timing.turn(self.rank(None));
             times.extend(stay.departed.values().map(|since| since.after(turn)));
-            times.extend([stay.retry_at, stay.found_at, stay.unsure_until]);
-            times.push(stay.chain_since.after(timing.confirmation_deadline()));
+            times.extend([stay.retry_at, stay.include_at, stay.found_at, stay.unsure_until]);
+            let deadline = timing.confirmation_deadline();
+            times.extend(stay.owing.values().map(|since| since.after(deadline)));
             times.extend(self.refresh_due());
         }
         times
@@ -358,19 +359,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// O-10: a member that should have confirmed the chain by now.
     fn look_for_missing_confirmations(&mut self) {
         let Some(stay) = &self.stay else { return };
-        let due = stay
-            .chain_since
-            .after(self.settings.timing.confirmation_deadline());
-        if due > self.now || stay.resolver.claim().is_none() || stay.bad_share {
+        let deadline = self.settings.timing.confirmation_deadline();
+        let late = stay
+            .owing
+            .iter()
+            .filter(|(_, since)| since.after(deadline) <= self.now);
+        let late: MemberSet = late.map(|(member, _)| member.clone()).collect();
+        if stay.bad_share {
             return;
         }
-        let present = self.present();
-        let me = MemberSet::of(self.gka.me().clone());
-        let missing = stay.resolver.missing().intersection(&present).minus(&me);
+        let late = late.intersection(&self.present());
         self.clear_warnings(|warning| {
-            warning.kind == WarningKind::ChainUnconfirmed && warning.members.intersection(&missing).is_empty()
+            warning.kind == WarningKind::ChainUnconfirmed && warning.members.intersection(&late).is_empty()
         });
-        for member in missing {
+        for member in late {
             self.warn(WarningKind::ChainUnconfirmed, MemberSet::of(member));
         }
     }
@@ -443,13 +445,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
         }
         if stay.retry_at <= self.now {
-            if self.settings.auto_include {
-                let strangers = stay.channel.minus(members);
-                wish.include
-                    .extend(strangers.into_iter().filter(|member| !unwanted(member))); // T-1
+            let comers = if self.settings.auto_include {
+                stay.channel.minus(members) // T-1
             } else {
+                stay.heirs.clone() // T-11
+            };
+            if stay.include_at <= self.now {
                 wish.include
-                    .extend(stay.heirs.iter().filter(|member| !unwanted(member)).cloned()); // T-11
+                    .extend(comers.into_iter().filter(|member| !unwanted(member)));
             }
             refresh |= self.refresh_due().is_some_and(|due| due <= self.now);
         }

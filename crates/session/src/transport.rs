@@ -24,7 +24,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let me = self.gka.me().clone();
         members.insert(me.clone());
-        self.stay = Some(Stay::outside(me, members, self.now));
+        self.stay = Some(Stay::outside(me, members));
         self.found_if_senior(cx);
         self.announce(cx);
     }
@@ -43,7 +43,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         resolver.start_over();
         self.stay = Some(Stay {
             resolver,
-            ..Stay::outside(me, channel, self.now)
+            ..Stay::outside(me, channel)
         });
     }
 
@@ -247,7 +247,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 impl<G: GroupKeyAgreement> Stay<G> {
     /// What we know when we have entered the channel, and are in no session yet: `channel` are all who are there, us
     /// included.
-    fn outside(me: MemberId, channel: MemberSet, now: Time) -> Self {
+    fn outside(me: MemberId, channel: MemberSet) -> Self {
         let seniors = channel.minus(&MemberSet::of(me.clone()));
         Self {
             channel,
@@ -265,9 +265,11 @@ impl<G: GroupKeyAgreement> Stay<G> {
             kicks: BTreeMap::new(),
             bad_share: false,
             retry_at: Time::ZERO,
+            aborted: 0,
+            include_at: Time::ZERO,
             unsure_until: Time::NEVER,
             leaving: false,
-            chain_since: now,
+            owing: BTreeMap::new(),
             included_at: None,
         }
     }

@@ -30,7 +30,7 @@ pub enum WarningKind {
     BadShare,
     /// A finish was not acknowledged by everyone in time (L-6).
     FinishTimeout,
-    /// Our proposals are refused again and again.
+    /// Our proposals are refused, or operations aborted, again and again.
     ProposalStarved,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Warning {
             WarningKind::BadMessage => write!(f, "{who} sent a message that no honest member sends"),
             WarningKind::BadShare => write!(f, "an operation of {who} gave out keys that do not agree"),
             WarningKind::FinishTimeout => write!(f, "the end of a subsession was not seen by {who}"),
-            WarningKind::ProposalStarved => write!(f, "our proposals are refused again and again"),
+            WarningKind::ProposalStarved => write!(f, "no change of members or keys gets through"),
         }
     }
 }

@@ -67,6 +67,17 @@ impl Link {
             Duration::ZERO
         };
         self.last = self.last.max(now.after(latency + extra));
+        // Whether it is in the channel at all a member learns at its own end of the connection, where nothing can change the
+        // order; what was held back before comes before.
+        if matches!(
+            arriving.delivery.event,
+            ChannelEvent::Entered { .. } | ChannelEvent::Left
+        ) {
+            if let Some((held, _)) = self.held.take() {
+                self.insert(self.last, held);
+            }
+            return self.insert(self.last, arriving);
+        }
         if self.places > 0 {
             let places = std::mem::take(&mut self.places);
             if let Some((earlier, _)) = self.held.replace((arriving, places)) {
