@@ -554,7 +554,9 @@ impl<G: GroupKeyAgreement> Stay<G> {
     /// O-10: an operation has ended, and everyone is expected to confirm it; whoever had not confirmed the one before is
     /// expected to for as long as that.
     fn expect_confirmations(&mut self, now: Time) {
-        let Some(head) = self.resolver.head() else { return };
+        // Nobody confirms anything to those who are not in.
+        let head = self.resolver.head().filter(|_| self.resolver.is_member());
+        let Some(head) = head else { return };
         let me = self.resolver.me();
         self.owing.retain(|member, _| head.members.contains(member));
         for member in head.members.iter().filter(|member| *member != me) {
