@@ -29,7 +29,7 @@ pub(crate) fn scenarios() -> Result<()> {
 
 /// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for the long
 /// run. Real keys where they are cheap enough, and the fast cipher where faults are many.
-const SIMULATIONS: [(&str, &str, &str, u32); 7] = [
+const SIMULATIONS: [(&str, &str, &str, u32); 9] = [
     ("none", "cliques", "aead", 400),
     ("none", "plain", "plain", 400),
     ("crash,restart,disconnect,kick", "cliques", "plain", 300),
@@ -37,6 +37,8 @@ const SIMULATIONS: [(&str, &str, &str, u32); 7] = [
     ("lose,withhold,delay,stall,clock", "cliques", "plain", 300),
     ("insider,fork", "cliques", "plain", 300),
     ("lie", "cliques", "plain", 200),
+    ("drop,reorder,partition", "cliques", "plain", 300),
+    ("all", "cliques", "plain", 200),
 ];
 
 /// Thousands of simulations; a seed that fails prints the command that repeats it.

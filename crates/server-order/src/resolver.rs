@@ -373,11 +373,17 @@ impl Resolver {
 
     /// O-8: provisional until all have confirmed, and for good if somebody's history differs.
     fn firm_up(&mut self) {
-        if self.missing().is_empty()
-            && self.confirmations.differences().is_empty()
-            && let Some(chain) = self.chain.as_mut()
-            && chain.head.members.contains(&self.me)
+        let Some(chain) = &mut self.chain else { return };
+        if chain.footing == Footing::Firm
+            || !chain.head.members.contains(&self.me)
+            || !self.confirmations.differences().is_empty()
         {
+            return;
+        }
+        let mut missing = self
+            .confirmations
+            .missing(&chain.head.members, self.history.count());
+        if self.history.count() == 0 || missing.all(|member| *member == self.me) {
             chain.footing = Footing::Firm;
         }
     }

@@ -51,8 +51,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             times.extend(stay.operation.as_ref().map(|running| running.deadline));
             times.extend(stay.kicks.values());
-            let turn = timing.turn(self.rank(None));
-            times.extend(stay.departed.values().map(|since| since.after(turn)));
+            if let Some(first) = stay.departed.values().min() {
+                times.push(first.after(timing.turn(self.rank(None))));
+            }
             times.extend([stay.retry_at, stay.include_at, stay.found_at, stay.unsure_until]);
             let deadline = timing.confirmation_deadline();
             times.extend(stay.owing.values().map(|since| since.after(deadline)));
@@ -429,7 +430,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 || stay.departed.contains_key(member)
                 || stay.kicks.contains_key(member)
         };
-        let turn = self.settings.timing.turn(self.rank(None));
         let mut wish = Change::refresh();
         let mut for_action = false;
         let mut refresh = false;
@@ -457,10 +457,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             refresh |= self.refresh_due().is_some_and(|due| due <= self.now);
         }
         // T-4, T-6: together with whatever else there is to do, or when it is our turn.
-        let our_turn = stay
-            .departed
-            .values()
-            .any(|since| since.after(turn) <= self.now && stay.retry_at <= self.now);
+        let our_turn = stay.departed.values().min().is_some_and(|first| {
+            let turn = self.settings.timing.turn(self.rank(None));
+            first.after(turn) <= self.now && stay.retry_at <= self.now
+        });
         if our_turn || refresh || !wish.is_refresh() {
             wish.exclude.extend(
                 stay.departed

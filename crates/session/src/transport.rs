@@ -232,15 +232,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn rank(&self, first: Option<&MemberId>) -> usize {
         let me = self.gka.me();
         let Some(stay) = &self.stay else { return 0 };
-        let present = self.members().intersection(&stay.channel);
         if first == Some(me) {
             return 0;
         }
-        let others = present
+        let members = self.members();
+        let is_present = |member: &MemberId| members.contains(member) && stay.channel.contains(member);
+        let others = members
             .iter()
             .take_while(|member| *member != me)
-            .filter(|member| Some(*member) != first);
-        others.count() + usize::from(first.is_some_and(|first| present.contains(first)))
+            .filter(|member| Some(*member) != first && stay.channel.contains(member));
+        others.count() + usize::from(first.is_some_and(is_present))
     }
 }
 
