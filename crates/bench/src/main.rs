@@ -62,6 +62,8 @@ fn main() -> anyhow::Result<()> {
         for &members in sizes {
             sessions::chatter(members, &mut report);
         }
+        let sizes: &[usize] = if arguments.quick { &[5, 20] } else { &[5, 50, 500] };
+        sessions::growth(sizes, &mut report);
     }
     if wanted("transcripts") {
         let sizes: &[usize] = if arguments.quick {

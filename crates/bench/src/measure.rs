@@ -50,6 +50,13 @@ pub fn elapsed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
+/// A clock that has just been set to zero.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this crate is for")]
+pub fn stopwatch() -> impl Fn() -> Duration {
+    let start = Instant::now();
+    move || start.elapsed()
+}
+
 fn once(work: &mut dyn FnMut(), times: u32) -> Duration {
     elapsed(|| {
         for _ in 0..times {

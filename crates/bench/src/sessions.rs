@@ -1,6 +1,7 @@
 //! What a whole session costs: time for each message, and packets by the way.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionI
 use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
 use concilium_gka_cliques::Cliques;
 use concilium_session::Settings;
+use concilium_sim::scale::{self, Phase};
+use concilium_sim::{Cipher, Gka, Suite};
 use concilium_testkit::gka::{name, names};
 use concilium_testkit::network::{Conduct, Network};
 use concilium_testkit::rng::seeded;
 
-use crate::measure::{Effort, elapsed, least};
+use crate::measure::{Effort, elapsed, least, stopwatch};
 use crate::report::Row;
 
 /// How many messages come in a row.
@@ -23,7 +26,10 @@ const MESSAGES: u32 = 200;
 /// What it costs a session of so many members to take in a message with all that follows from it, beside opening it with
 /// the encryptor alone.
 pub fn rows(effort: Effort, members: usize, report: &mut dyn FnMut(Row)) {
-    let (handled, opened) = (handled(effort, members), opened(effort, members));
+    let (mut handle, mut open) = (handling(members), opening(members));
+    // In turn, so that whatever else the machine does falls on both alike.
+    let (handled, opened): (Vec<_>, Vec<_>) = (0..effort.rounds).map(|_| (handle(), open())).unzip();
+    let (handled, opened) = (least(handled), least(opened));
     let row = Row::time(
         format!("handle a message, session of {members}"),
         handled,
@@ -88,8 +94,8 @@ fn group(members: usize) -> Network<Cliques, DefaultEncryptor> {
     net
 }
 
-/// One member sends in a row; another one takes it in.
-fn handled(effort: Effort, members: usize) -> Duration {
+/// One member sends in a row; another one takes it in. How long a message takes, each time that the result is called.
+fn handling(members: usize) -> impl FnMut() -> Duration {
     let (alice, bob) = (name(0), name(1));
     let mut net = group(members);
     let before = net.channel().packets().len();
@@ -107,7 +113,7 @@ fn handled(effort: Effort, members: usize) -> Duration {
         .collect();
     let (snapshot, now) = (net.session(&bob).unwrap().snapshot(), net.now());
     let mut random = seeded(2);
-    let times = (0..effort.rounds).map(|_| {
+    move || {
         let mut session = net.copy(&bob, &snapshot).unwrap();
         let events = events.clone();
         elapsed(|| {
@@ -118,12 +124,11 @@ fn handled(effort: Effort, members: usize) -> Duration {
                 }
             }
         }) / MESSAGES
-    });
-    least(times)
+    }
 }
 
 /// The same messages, opened and no more.
-fn opened(effort: Effort, members: usize) -> Duration {
+fn opening(members: usize) -> impl FnMut() -> Duration {
     let signing: BTreeMap<MemberId, SigningKey> = names(0..members)
         .into_iter()
         .enumerate()
@@ -158,12 +163,40 @@ fn opened(effort: Effort, members: usize) -> Duration {
             sealed.packet
         })
         .collect();
-    let times = (0..effort.rounds).map(|_| {
+    move || {
         elapsed(|| {
             for packet in &packets {
                 black_box(opener.open(black_box(packet)).unwrap());
             }
         }) / MESSAGES
-    });
-    least(times)
+    }
+}
+
+/// What one input costs a simulated session, in groups of these sizes, all kept in the simulator: with nothing secret, so that
+/// the sessions' own work shows. The first size is what the others stand beside.
+pub fn growth(sizes: &[usize], report: &mut dyn FnMut(Row)) {
+    let suite = Suite::named(Gka::Plain, Cipher::Plain);
+    let mut first = None;
+    for &members in sizes {
+        let clock = stopwatch();
+        let (mut inputs, mut took) = (0, Duration::ZERO);
+        let violations = scale::phases(members, 1, &suite, &mut || clock(), &mut |phase: Phase| {
+            if ["confirm", "talk"].contains(&phase.name) {
+                inputs += phase.work.inputs;
+                took += phase.took;
+            }
+            Ok::<(), Infallible>(())
+        });
+        assert_eq!(violations, Ok(Vec::new()));
+        let each = took.as_secs_f64() * 1e6 / inputs as f64;
+        let first = *first.get_or_insert(each);
+        let beside = format!("a group of {}", sizes[0]);
+        report(Row::new(
+            format!("simulated input, group of {members}"),
+            each,
+            first,
+            "us",
+            beside,
+        ));
+    }
 }

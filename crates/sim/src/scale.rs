@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::plan::{Plan, Who, name};
 use crate::world::{Work, World};
-use crate::{Faults, Suite, Wishes};
+use crate::{Faults, Suite, Violation, Wishes};
 
 /// Does something, and says whether all had it in the end.
 type Doing = fn(&mut World<'_>) -> bool;
@@ -32,8 +32,7 @@ pub struct Phase {
     pub snapshot: u64,
 }
 
-/// Runs one group of this size through meeting, talking, changing and refreshing. `elapsed` is the caller's clock: the
-/// simulator reads none.
+/// Runs one group of this size, as [`phases`] does, and writes what each phase has cost.
 ///
 /// # Errors
 /// `out` cannot be written to.
@@ -45,6 +44,39 @@ pub fn run(
     elapsed: &mut dyn FnMut() -> Duration,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
+    if !as_json {
+        writeln!(out, "{members} members, {}/{}", suite.gka, suite.cipher)?;
+        writeln!(
+            out,
+            "  {:<10} {:>10} {:>10} {:>12} {:>9} {:>9} {:>10} {:>10} {:>12}",
+            "phase", "inputs", "packets", "bytes", "sim s", "real s", "inputs/s", "us/input", "snapshot"
+        )?;
+    }
+    let mut good = true;
+    let violations = phases(members, seed, suite, elapsed, &mut |phase| {
+        good &= phase.done;
+        write_phase(&phase, members, as_json, out)
+    })?;
+    for violation in &violations {
+        good = false;
+        writeln!(out, "  {violation}")?;
+    }
+    Ok(good)
+}
+
+/// Runs one group of this size through meeting, talking, changing and refreshing, until something is not done; hands on what
+/// each phase has cost, and gives back the rules that were broken. `elapsed` is the caller's clock: the simulator
+/// reads none.
+///
+/// # Errors
+/// Those of `report`.
+pub fn phases<E>(
+    members: usize,
+    seed: u64,
+    suite: &Suite,
+    elapsed: &mut dyn FnMut() -> Duration,
+    report: &mut dyn FnMut(Phase) -> Result<(), E>,
+) -> Result<Vec<Violation>, E> {
     let wishes = Wishes {
         members: Some(members),
         steps: 0,
@@ -57,15 +89,6 @@ pub fn run(
     plan.steps.clear();
     let mut world = World::new(suite, &plan);
     (world.saves, world.keeps_held, world.is_thorough) = (false, false, false);
-    let mut good = true;
-    if !as_json {
-        writeln!(out, "{members} members, {}/{}", suite.gka, suite.cipher)?;
-        writeln!(
-            out,
-            "  {:<10} {:>10} {:>10} {:>12} {:>9} {:>9} {:>10} {:>10} {:>12}",
-            "phase", "inputs", "packets", "bytes", "sim s", "real s", "inputs/s", "us/input", "snapshot"
-        )?;
-    }
     let phases: [(&'static str, Doing); 6] = [
         ("enter", enter),
         ("establish", establish),
@@ -90,17 +113,12 @@ pub fn run(
             took,
             snapshot: snapshot_bytes(&world),
         };
-        write_phase(&phase, members, as_json, out)?;
-        good &= done;
+        report(phase)?;
         if !done {
             break;
         }
     }
-    for violation in &world.checks.violations {
-        good = false;
-        writeln!(out, "  {violation}")?;
-    }
-    Ok(good)
+    Ok(std::mem::take(&mut world.checks.violations))
 }
 
 fn write_phase(phase: &Phase, members: usize, as_json: bool, out: &mut dyn Write) -> io::Result<()> {
