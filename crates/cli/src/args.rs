@@ -11,7 +11,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use concilium::{MemberId, SessionName, Timing};
 use concilium_relay::RelayConfig;
-use concilium_sim::{Cipher, Faults, Gka};
+use concilium_sim::Faults;
+use concilium_testkit::parts::{Cipher, Gka, Parts};
 
 use crate::text::{self, NameTextError};
 
@@ -54,6 +55,29 @@ pub(crate) struct DemoArgs {
     /// How long all of it may take, such as 90s or 5m; by default a minute and two seconds per member
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) deadline: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) parts: PartsArgs,
+}
+
+/// What the sessions are made of; all members need the same.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PartsArgs {
+    /// The key agreement
+    #[arg(long, value_name = "NAME", default_value_t)]
+    gka: Gka,
+    /// The cipher
+    #[arg(long, value_name = "NAME", default_value_t)]
+    cipher: Cipher,
+}
+
+impl PartsArgs {
+    /// As the testkit knows them.
+    pub(crate) fn parts(self) -> Parts {
+        Parts {
+            gka: self.gka,
+            cipher: self.cipher,
+        }
+    }
 }
 
 /// `concilium chat`
@@ -80,6 +104,8 @@ pub(crate) struct ChatArgs {
     /// Trust every key that is seen for the first time, without asking. A changed key is refused all the same
     #[arg(long)]
     pub(crate) trust_on_first_use: bool,
+    #[command(flatten)]
+    pub(crate) parts: PartsArgs,
     #[command(flatten)]
     pub(crate) timing: TimingArgs,
 }
@@ -220,12 +246,8 @@ pub(crate) struct SimArgs {
     /// Whether members include whoever enters, on or off; by default as the seed wants
     #[arg(long, value_name = "ON", value_parser = on_or_off)]
     pub(crate) auto_include: Option<bool>,
-    /// The key agreement
-    #[arg(long, value_name = "NAME", default_value_t)]
-    pub(crate) gka: Gka,
-    /// The cipher
-    #[arg(long, value_name = "NAME", default_value_t)]
-    pub(crate) cipher: Cipher,
+    #[command(flatten)]
+    pub(crate) parts: PartsArgs,
     /// The planned steps that are carried out, such as 0-3,7; by default all
     #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
     pub(crate) keep: Option<Numbers>,

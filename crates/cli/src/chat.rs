@@ -10,11 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium::channel::ChannelEvent;
-use concilium::gka::Cliques;
 use concilium::keys::VerifyingKey;
-use concilium::{
-    ActionError, Change, DefaultSession, Event, MemberId, MessageId, SessionState, Settings, Time,
-};
+use concilium::{ActionError, Change, Event, MemberId, MessageId, SessionState, Settings, Time};
 use concilium_relay::{ActionError as ChannelError, ClientConfig, ClientEvent, ConnectError, RelayClient};
 
 use self::command::{Command, HELP};
@@ -151,7 +148,8 @@ impl Chat {
         // Someone who waits for others waits alone.
         settings.stay_if_last = true;
         let key = fingerprint(identity.verifying_key());
-        let session = DefaultSession::new(Cliques::new(identity, Arc::new(known)), args.channel, settings);
+        let parts = args.parts.parts();
+        let session = parts.session(identity, Arc::new(known), args.channel, settings);
         let mut chat = Self {
             driver: Driver::new(session, client, clock),
             introductions,

@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use concilium::gka::{Cliques, Identity};
+use concilium::gka::Identity;
 use concilium::keys::VerifyingKey;
 use concilium::{
-    Change, DefaultSession, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName,
-    SessionState, Settings, SubsessionId, Timing,
+    Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
+    SubsessionId, Timing,
 };
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
+use concilium_testkit::parts::Parts;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -76,7 +77,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let limit = args
         .deadline
         .unwrap_or(Duration::from_secs(60 + 2 * u64::from(args.members)));
-    let result = Demo::set_up(clock, names, limit).await;
+    let result = Demo::set_up(clock, names, args.parts.parts(), limit).await;
     let result = match result {
         Ok(mut demo) => {
             let result = demo.play(usize::from(args.messages), &mut report).await;
@@ -113,7 +114,8 @@ struct Board {
 struct Demo {
     clock: Clock,
     names: Vec<MemberId>,
-    key_agreements: Vec<Arc<Identity>>,
+    parts: Parts,
+    identities: Vec<Arc<Identity>>,
     directory: Arc<BTreeMap<MemberId, VerifyingKey>>,
     handles: Vec<Handle>,
     boards: Vec<Board>,
@@ -144,7 +146,12 @@ fn settings(members: usize) -> Settings {
 }
 
 impl Demo {
-    async fn set_up(clock: Clock, names: Vec<MemberId>, limit: Duration) -> Result<Self, DemoError> {
+    async fn set_up(
+        clock: Clock,
+        names: Vec<MemberId>,
+        parts: Parts,
+        limit: Duration,
+    ) -> Result<Self, DemoError> {
         let deadline = Instant::now() + limit;
         let mut config = RelayConfig::default();
         // The members are ours: nobody floods.
@@ -165,7 +172,8 @@ impl Demo {
             clock,
             boards: names.iter().map(|_| Board::default()).collect(),
             names,
-            key_agreements: identities,
+            parts,
+            identities,
             directory,
             handles: Vec::new(),
             inbox,
@@ -181,8 +189,8 @@ impl Demo {
             let mut config = ClientConfig::new(demo.url(), name);
             config.reconnect = None;
             let client = RelayClient::connect(config).await?;
-            let session =
-                DefaultSession::new(demo.key_agreement(who)?, channel()?, settings(demo.names.len()));
+            let (identity, directory) = (demo.identity(who)?, Arc::clone(&demo.directory));
+            let session = parts.session(identity, directory, channel()?, settings(demo.names.len()));
             demo.handles.push(process::start(
                 who,
                 Driver::new(session, client, clock),
@@ -196,12 +204,9 @@ impl Demo {
         format!("ws://{}", self.relay.local_addr())
     }
 
-    fn key_agreement(&self, who: usize) -> Result<Cliques, DemoError> {
-        let identity = self.key_agreements.get(who).ok_or(GoneError)?;
-        Ok(Cliques::new(
-            Identity::clone(identity),
-            Arc::clone(&self.directory) as _,
-        ))
+    fn identity(&self, who: usize) -> Result<Identity, GoneError> {
+        let identity = self.identities.get(who).ok_or(GoneError)?;
+        Ok(Identity::clone(identity))
     }
 
     fn name(&self, who: usize) -> Result<&MemberId, GoneError> {
@@ -539,9 +544,11 @@ impl Demo {
             .await?;
         let last_words =
             last_words.ok_or_else(|| DemoError::Exclusion(format!("{name} held nothing when it went")))?;
-        let key_agreement = self.key_agreement(whom)?;
-        let then =
-            DefaultSession::restore(key_agreement, channel()?, settings(self.names.len()), &last_words)?;
+        let (identity, directory) = (self.identity(whom)?, Arc::clone(&self.directory));
+        let settings = settings(self.names.len());
+        let then = self
+            .parts
+            .restore(identity, directory, channel()?, settings, &last_words)?;
         let said_later = self.expected.len().saturating_sub(excluded.sent_until_then);
         let reads = |packet: &[u8]| then.reads(packet).is_some();
         let shown =

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use concilium::channel::ChannelEvent;
-use concilium::{Context, DefaultSession, Event, Output, Time};
+use concilium::{AnySession, Context, Event, Output, Time};
 use concilium_relay::{ActionError, ClientEvent, Refusal, RelayClient};
 
 use crate::clock::Clock;
@@ -52,7 +52,7 @@ pub(crate) fn is_race(refusal: Refusal) -> bool {
 /// A session in one channel of a relay.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    session: DefaultSession,
+    session: Box<dyn AnySession + Send>,
     client: RelayClient,
     clock: Clock,
     outcomes: VecDeque<Outcome>,
@@ -60,7 +60,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Drives this session over this connection.
-    pub(crate) fn new(session: DefaultSession, client: RelayClient, clock: Clock) -> Self {
+    pub(crate) fn new(session: Box<dyn AnySession + Send>, client: RelayClient, clock: Clock) -> Self {
         Self {
             session,
             client,
@@ -103,8 +103,8 @@ impl Driver {
     }
 
     /// Does something with the session, now, and passes on what it wants of the channel.
-    pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut DefaultSession, &mut Context<'_>) -> T) -> T {
-        let result = self.clock.with_context(|cx| f(&mut self.session, cx));
+    pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut dyn AnySession, &mut Context<'_>) -> T) -> T {
+        let result = self.clock.with_context(|cx| f(&mut *self.session, cx));
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Event(event) => self.outcomes.push_back(Outcome::Event(event)),
@@ -132,8 +132,8 @@ impl Driver {
     }
 
     /// The session, to look at.
-    pub(crate) fn session(&self) -> &DefaultSession {
-        &self.session
+    pub(crate) fn session(&self) -> &dyn AnySession {
+        &*self.session
     }
 
     /// Now.

@@ -4,13 +4,15 @@ use std::io::{self, Write as _};
 
 use concilium_sim::campaign::{self, Campaign};
 use concilium_sim::{Suite, Wishes, report, scale};
+use concilium_testkit::parts::Parts;
 
 use crate::args::SimArgs;
 use crate::screen;
 
 /// Runs the seeds; gives the exit code: 2 if there is no such implementation, else 1 if a run fails, else 0.
 pub(crate) fn run(args: &SimArgs) -> u8 {
-    let suite = Suite::named(args.gka, args.cipher);
+    let Parts { gka, cipher } = args.parts.parts();
+    let suite = Suite::named(gka, cipher);
     if args.scale {
         return written(run_scale(args, &suite));
     }

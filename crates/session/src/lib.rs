@@ -26,6 +26,7 @@
 //! | `view`, `summary`, `snapshot` | questions; bytes and back |
 
 mod action;
+mod any;
 mod command;
 mod error;
 mod event;
@@ -47,6 +48,7 @@ mod warning;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use any::AnySession;
 pub use error::{ActionError, RestoreError, SendError};
 pub use event::{
     ActionId, ActionKind, ActionOutcome, ActionStage, Event, FailureCause, Output, RejectionCause,

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use concilium_core::{ChainHash, MemberId, MemberSet, MessageId, SubsessionId, Time};
-use concilium_session::{Event, Warning};
+use concilium_session::{AnySession, Event, Warning};
 use concilium_testkit::network::EPOCH;
 
-use crate::Peer;
 use crate::plan::{Who, name};
 
 /// For whom the exporter's secrets are made that are compared.
@@ -140,7 +139,7 @@ impl Checks {
     }
 
     /// A member has written a message.
-    pub(crate) fn wrote(&mut self, who: Who, id: MessageId, body: &[u8], peer: &dyn Peer) {
+    pub(crate) fn wrote(&mut self, who: Who, id: MessageId, body: &[u8], peer: &dyn AnySession) {
         let Some(subsession) = peer.subsession() else {
             return;
         };
@@ -161,7 +160,7 @@ impl Checks {
     }
 
     /// A session has told its owner something.
-    pub(crate) fn told(&mut self, who: Who, event: &Event, peer: &dyn Peer, now: Time) {
+    pub(crate) fn told(&mut self, who: Who, event: &Event, peer: &dyn AnySession, now: Time) {
         match event {
             Event::WarningRaised(warning) => self.raised.push(Raised {
                 who,
@@ -185,7 +184,7 @@ impl Checks {
     }
 
     /// K-7, O-5: one subsession has one set of members, one secret and one chain.
-    fn agree(&mut self, who: Who, peer: &dyn Peer, now: Time) {
+    fn agree(&mut self, who: Who, peer: &dyn AnySession, now: Time) {
         let (Some(id), Some(secret)) = (peer.subsession(), peer.exporter(EXPORTER_LABEL)) else {
             return;
         };
@@ -218,7 +217,7 @@ impl Checks {
     }
 
     /// O-5: one chain leads to one set of members.
-    pub(crate) fn stands(&mut self, who: Who, peer: &dyn Peer, now: Time) {
+    pub(crate) fn stands(&mut self, who: Who, peer: &dyn AnySession, now: Time) {
         if self.liars.contains(&who) || peer.members().is_empty() {
             return;
         }
@@ -246,7 +245,7 @@ impl Checks {
         id: &MessageId,
         author: &MemberId,
         body: &[u8],
-        peer: &dyn Peer,
+        peer: &dyn AnySession,
         now: Time,
     ) {
         let Some(view) = peer.message(id) else {

@@ -3,8 +3,8 @@
 use concilium_core::Context;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
+use concilium_session::AnySession;
 
-use crate::Peer;
 use crate::dice::source;
 use crate::plan::{Who, name};
 use crate::world::{Held, World};
@@ -47,7 +47,7 @@ pub(crate) fn check(world: &mut World<'_>) {
 fn reads_what_is_not_its(
     world: &World<'_>,
     who: Who,
-    peer: &dyn Peer,
+    peer: &dyn AnySession,
     bytes: &[u8],
 ) -> Option<(Who, String)> {
     if !matches!(packet::read(bytes), Ok((Kind::Message, _))) {

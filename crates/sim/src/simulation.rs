@@ -343,7 +343,8 @@ impl<'s> Simulation<'s> {
             };
             let first = members.iter().find(|member| channel.contains(member));
             let waiting = channel.minus(&members);
-            if first == Some(&self.world.members[who].id) && !waiting.is_empty() && !peer.is_operating() {
+            if first == Some(&self.world.members[who].id) && !waiting.is_empty() && peer.operation().is_none()
+            {
                 let change = Change {
                     include: waiting,
                     exclude: MemberSet::new(),
@@ -403,7 +404,11 @@ impl<'s> Simulation<'s> {
                     name(who),
                     peer.state(),
                     peer.members(),
-                    if peer.is_operating() { ", operating" } else { "" },
+                    if peer.operation().is_some() {
+                        ", operating"
+                    } else {
+                        ""
+                    },
                 ))
             })
             .collect();

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::{AnyGka, Directory, GroupKeyAgreement, Identity};
-use concilium_session::{Session, Settings};
-use concilium_testkit::parts::{Cipher, Gka, UseCipher};
+use concilium_gka::{Directory, GroupKeyAgreement, Identity};
+use concilium_session::{AnySession, Session, Settings};
+use concilium_testkit::parts::{Cipher, Gka, Parts};
 
-use crate::Peer;
-
-type Make = dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings) -> Box<dyn Peer>;
-type Restore = dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings, &[u8]) -> Option<Box<dyn Peer>>;
+type Make = dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings) -> Box<dyn AnySession>;
+type Restore =
+    dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings, &[u8]) -> Option<Box<dyn AnySession>>;
 
 /// One key agreement and one cipher, and what can be expected of them.
 pub struct Suite {
@@ -32,27 +31,22 @@ impl fmt::Debug for Suite {
     }
 }
 
-/// Makes a suite of whichever parts it is given.
-struct Named {
-    gka: Gka,
-    cipher: Cipher,
-}
-
-impl UseCipher for Named {
-    type Output = Suite;
-
-    fn with<E: MessageEncryptor + 'static>(self) -> Suite {
-        Suite::of::<AnyGka, E>(self.gka.name(), self.cipher.name(), self.gka.factory())
-    }
-}
-
 impl Suite {
     /// The implementations of these names.
     #[must_use]
     pub fn named(gka: Gka, cipher: Cipher) -> Self {
+        let parts = Parts { gka, cipher };
         Self {
+            gka: gka.to_string(),
+            cipher: cipher.to_string(),
             is_secret: gka.is_secret() && cipher.is_secret(),
-            ..cipher.with(Named { gka, cipher })
+            make: Box::new(move |identity, directory, name, settings| {
+                parts.session(identity, directory, name, settings)
+            }),
+            restore: Box::new(move |identity, directory, name, settings, snapshot| {
+                let session = parts.restore(identity, directory, name, settings, snapshot);
+                session.ok().map(|session| session as Box<dyn AnySession>)
+            }),
         }
     }
 
@@ -76,7 +70,9 @@ impl Suite {
             }),
             restore: Box::new(move |identity, directory, name, settings, snapshot| {
                 let session = Session::<G, E>::restore(again(identity, directory), name, settings, snapshot);
-                session.ok().map(|session| Box::new(session) as Box<dyn Peer>)
+                session
+                    .ok()
+                    .map(|session| Box::new(session) as Box<dyn AnySession>)
             }),
         }
     }
@@ -87,7 +83,7 @@ impl Suite {
         directory: Arc<dyn Directory>,
         name: SessionName,
         settings: Settings,
-    ) -> Box<dyn Peer> {
+    ) -> Box<dyn AnySession> {
         (self.make)(identity, directory, name, settings)
     }
 
@@ -98,7 +94,7 @@ impl Suite {
         name: SessionName,
         settings: Settings,
         snapshot: &[u8],
-    ) -> Option<Box<dyn Peer>> {
+    ) -> Option<Box<dyn AnySession>> {
         (self.restore)(identity, directory, name, settings, snapshot)
     }
 }

@@ -12,18 +12,18 @@ use std::time::Duration;
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Context, MemberId, SessionName, Time};
 use concilium_gka::{Directory, Identity};
-use concilium_session::{Event, Output, SessionState, Settings};
+use concilium_session::{AnySession, Event, Output, SessionState, Settings};
 use concilium_testkit::channel::{Channel, Delivery, Effect};
 use concilium_testkit::network::EPOCH;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
+use crate::Suite;
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::dice::{Dice, source};
 use crate::link::{Arriving, Link};
 use crate::plan::{Plan, Split, Who, name};
-use crate::{Peer, Suite};
 
 /// The most inputs within one moment: only processes that answer each other without end reach it.
 const MAX_AT_ONCE: u64 = 200_000;
@@ -39,7 +39,7 @@ pub(crate) struct Member {
     pub(crate) id: MemberId,
     identity: Identity,
     rng: ChaCha20Rng,
-    pub(crate) peer: Option<Box<dyn Peer>>,
+    pub(crate) peer: Option<Box<dyn AnySession>>,
     saved: VecDeque<Zeroizing<Vec<u8>>>,
     pub(crate) clock: Clock,
     pub(crate) link: Link,
@@ -212,12 +212,12 @@ impl<'s> World<'s> {
         self.settings.timing.full_ack()
     }
 
-    pub(crate) fn peer(&self, who: Who) -> Option<&dyn Peer> {
+    pub(crate) fn peer(&self, who: Who) -> Option<&dyn AnySession> {
         self.members[who].peer.as_deref()
     }
 
     pub(crate) fn state(&self, who: Who) -> Option<SessionState> {
-        self.peer(who).map(Peer::state)
+        self.peer(who).map(AnySession::state)
     }
 
     pub(crate) fn number(&self, id: &MemberId) -> Option<Who> {
@@ -225,7 +225,7 @@ impl<'s> World<'s> {
     }
 
     /// A session as a snapshot describes it, apart from the world.
-    pub(crate) fn copy(&self, who: Who, snapshot: &[u8]) -> Option<Box<dyn Peer>> {
+    pub(crate) fn copy(&self, who: Who, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
         self.suite.restore(
             self.members[who].identity.clone(),
             Arc::clone(&self.directory),
@@ -235,7 +235,7 @@ impl<'s> World<'s> {
         )
     }
 
-    fn fresh(&self, who: Who) -> Box<dyn Peer> {
+    fn fresh(&self, who: Who) -> Box<dyn AnySession> {
         self.suite.start(
             self.members[who].identity.clone(),
             Arc::clone(&self.directory),
@@ -333,7 +333,7 @@ impl<'s> World<'s> {
     pub(crate) fn command<T>(
         &mut self,
         who: Who,
-        command: impl FnOnce(&mut dyn Peer, &mut Context<'_>) -> T,
+        command: impl FnOnce(&mut dyn AnySession, &mut Context<'_>) -> T,
     ) -> Option<T> {
         if self.members[who].stalled_until > self.now {
             return None;
@@ -345,7 +345,11 @@ impl<'s> World<'s> {
     }
 
     /// Gives an input to a process that is running, and does what it asks for.
-    fn input<T>(&mut self, who: Who, input: impl FnOnce(&mut dyn Peer, &mut Context<'_>) -> T) -> Option<T> {
+    fn input<T>(
+        &mut self,
+        who: Who,
+        input: impl FnOnce(&mut dyn AnySession, &mut Context<'_>) -> T,
+    ) -> Option<T> {
         self.work.inputs += 1;
         let local = self.members[who].clock.shows(self.now);
         let member = &mut self.members[who];

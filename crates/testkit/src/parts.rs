@@ -4,10 +4,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use concilium_core::SessionName;
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor};
-use concilium_gka::AnyGka;
+use concilium_gka::{AnyGka, Directory, Identity};
 use concilium_gka_cliques::Cliques;
+use concilium_session::{AnySession, RestoreError, Session, Settings};
 
 use crate::network::GkaFactory;
 use crate::{encryptor, gka};
@@ -143,7 +146,7 @@ pub trait UseCipher {
     type Output;
 
     /// Does it with `E`.
-    fn with<E: MessageEncryptor + 'static>(self) -> Self::Output;
+    fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output;
 }
 
 impl Gka {
@@ -166,6 +169,86 @@ impl Cipher {
             Self::ChaCha20Poly1305 => user.with::<Aead<ChaCha20Poly1305, Buckets>>(),
             Self::Plain => user.with::<encryptor::Plain>(),
         }
+    }
+}
+
+/// Both parts of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Parts {
+    /// The key agreement.
+    pub gka: Gka,
+    /// The cipher.
+    pub cipher: Cipher,
+}
+
+impl Parts {
+    /// A session of these parts.
+    #[must_use]
+    pub fn session(
+        self,
+        identity: Identity,
+        directory: Arc<dyn Directory>,
+        name: SessionName,
+        settings: Settings,
+    ) -> Box<dyn AnySession + Send> {
+        self.cipher.with(New {
+            gka: self.gka.factory()(identity, directory),
+            name,
+            settings,
+        })
+    }
+
+    /// The session of these parts that a snapshot was taken of.
+    ///
+    /// # Errors
+    /// Those of [`Session::restore`].
+    pub fn restore(
+        self,
+        identity: Identity,
+        directory: Arc<dyn Directory>,
+        name: SessionName,
+        settings: Settings,
+        snapshot: &[u8],
+    ) -> Result<Box<dyn AnySession + Send>, RestoreError> {
+        self.cipher.with(Restore {
+            new: New {
+                gka: self.gka.factory()(identity, directory),
+                name,
+                settings,
+            },
+            snapshot,
+        })
+    }
+}
+
+/// What a new session is made of.
+struct New {
+    gka: AnyGka,
+    name: SessionName,
+    settings: Settings,
+}
+
+impl UseCipher for New {
+    type Output = Box<dyn AnySession + Send>;
+
+    fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
+        Box::new(Session::<AnyGka, E>::new(self.gka, self.name, self.settings))
+    }
+}
+
+/// What one is made of that goes on.
+struct Restore<'a> {
+    new: New,
+    snapshot: &'a [u8],
+}
+
+impl UseCipher for Restore<'_> {
+    type Output = Result<Box<dyn AnySession + Send>, RestoreError>;
+
+    fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
+        let New { gka, name, settings } = self.new;
+        let session = Session::<AnyGka, E>::restore(gka, name, settings, self.snapshot)?;
+        Ok(Box::new(session))
     }
 }
 

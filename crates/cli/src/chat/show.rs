@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use concilium::{
-    ActionKind, ActionOutcome, ActionStage, Change, DefaultSession, Event, MemberId, MessageId, SessionState,
+    ActionKind, ActionOutcome, ActionStage, AnySession, Change, Event, MemberId, MessageId, SessionState,
     Severity, Warning, WarningKind, server_order,
 };
 
@@ -35,7 +35,7 @@ impl Numbers {
 }
 
 /// A line for an event that is neither a message nor an acknowledgement; none if the user need not know.
-pub(super) fn event(event: &Event, session: &DefaultSession) -> Option<String> {
+pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
     let me = session.me();
     Some(match event {
         Event::StateChanged(SessionState::Joining) => {
@@ -173,7 +173,7 @@ fn advice(warning: &Warning) -> String {
 /// Who wrote what, and what it answers where that is not the line above.
 pub(super) fn message(
     numbers: &mut Numbers,
-    session: &DefaultSession,
+    session: &dyn AnySession,
     id: MessageId,
     author: &MemberId,
     body: &[u8],

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use concilium::{
-    ChainHash, DefaultSession, MemberId, MemberSet, MessageId, Secret, SessionState, SubsessionId,
-    WarningKind,
+    AnySession, ChainHash, MemberId, MemberSet, MessageId, Secret, SessionState, SubsessionId, WarningKind,
 };
 
 /// The label under which members derive a value to compare: it depends on the keys, and gives away nothing of them.
@@ -41,7 +40,7 @@ impl fmt::Debug for Said {
 
 impl Facts {
     /// What this session holds for true.
-    pub(super) fn of(session: &DefaultSession) -> Self {
+    pub(super) fn of(session: &dyn AnySession) -> Self {
         let messages = session.messages().map(|view| {
             let said = Said {
                 author: view.author.clone(),

@@ -1,7 +1,7 @@
 //! One member of the demo: a session in a task of its own, with a connection of its own.
 
 use concilium::channel::ChannelEvent;
-use concilium::{Body, DefaultSession, Event, MemberId, MessageId, SessionState, Time};
+use concilium::{AnySession, Body, Event, MemberId, MessageId, SessionState, Time};
 use concilium_relay::ClientEvent;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -116,7 +116,7 @@ pub(super) fn start(who: usize, driver: Driver, news: mpsc::UnboundedSender<Told
 
 impl Process {
     /// The session, to look at.
-    pub(super) fn session(&self) -> &DefaultSession {
+    pub(super) fn session(&self) -> &dyn AnySession {
         self.driver.session()
     }
 

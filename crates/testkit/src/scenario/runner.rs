@@ -28,7 +28,7 @@ pub(super) struct Runner<'a> {
 impl UseCipher for Runner<'_> {
     type Output = io::Result<Report>;
 
-    fn with<E: MessageEncryptor + 'static>(self) -> io::Result<Report> {
+    fn with<E: MessageEncryptor + Send + 'static>(self) -> io::Result<Report> {
         run::<E>(self)
     }
 }

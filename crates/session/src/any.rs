@@ -1,49 +1,64 @@
-//! A session whose key agreement and cipher are forgotten, so that the simulator is compiled once for all of them.
+//! A session whose key agreement and encryptor are chosen while the program runs.
+
+use std::fmt;
 
 use concilium_core::channel::ChannelEvent;
-use concilium_core::{ChainHash, Change, Context, MemberSet, MessageId, Secret, SubsessionId, Time};
+use concilium_core::{
+    ChainHash, Change, Context, MemberId, MemberSet, MessageId, Secret, SessionName, SubsessionId, Time,
+};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
-use concilium_session::{
-    ActionError, ActionId, MessageView, Output, SendError, Session, SessionState, Warnings,
-};
+use concilium_server_order::Record;
 use zeroize::Zeroizing;
 
-/// What the simulator calls of a [`Session`]; each method is the session's own of the same name.
+use crate::{
+    ActionError, ActionId, MessageView, OperationView, Output, SendError, Session, SessionState, Summary,
+    Warnings,
+};
+
+/// What drivers call of a [`Session`], whatever its parts are. Each method is the session's own of the same name.
+///
+/// For programs that let their users choose the parts, and for tools that would otherwise be compiled once for each pair
+/// of them: they keep a `Box<dyn AnySession>`.
 #[expect(missing_docs, reason = "each is documented at the session")]
-pub trait Peer {
+pub trait AnySession: fmt::Debug {
     fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>);
     fn handle_timeout(&mut self, cx: &mut Context<'_>);
     fn poll_output(&mut self) -> Option<Output>;
     fn next_timeout(&self) -> Option<Time>;
     fn snapshot(&self) -> Zeroizing<Vec<u8>>;
-
     fn join(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
     fn part(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
     fn change(&mut self, change: Change, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
     fn abort(&mut self, cx: &mut Context<'_>) -> Result<(), ActionError>;
     fn send(&mut self, body: &[u8], cx: &mut Context<'_>) -> Result<MessageId, SendError>;
     fn ack(&mut self, cx: &mut Context<'_>) -> Result<MessageId, SendError>;
-
+    fn me(&self) -> &MemberId;
+    fn name(&self) -> &SessionName;
     fn state(&self) -> SessionState;
     fn members(&self) -> &MemberSet;
     fn channel(&self) -> Option<&MemberSet>;
+    fn presence(&self) -> MemberSet;
     fn subsession(&self) -> Option<SubsessionId>;
     fn chain(&self) -> Option<ChainHash>;
-    fn is_operating(&self) -> bool;
-    fn exporter(&self, label: &str) -> Option<Secret<32>>;
+    fn is_provisional(&self) -> bool;
+    fn operation(&self) -> Option<OperationView>;
+    fn history(&self) -> &[Record];
     fn warnings(&self) -> &Warnings;
+    fn summary(&self) -> Summary;
     fn message(&self, id: &MessageId) -> Option<MessageView<'_>>;
+    fn exporter(&self, label: &str) -> Option<Secret<32>>;
     fn reads(&self, bytes: &[u8]) -> Option<Vec<u8>>;
+    fn messages(&self) -> Box<dyn Iterator<Item = MessageView<'_>> + '_>;
 }
 
-impl<G: GroupKeyAgreement, E: MessageEncryptor> Peer for Session<G, E> {
+impl<G: GroupKeyAgreement, E: MessageEncryptor> AnySession for Session<G, E> {
     fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>) {
-        self.handle(event, cx);
+        self.handle(event, cx)
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        self.handle_timeout(cx);
+        self.handle_timeout(cx)
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -82,6 +97,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Peer for Session<G, E> {
         self.ack(cx)
     }
 
+    fn me(&self) -> &MemberId {
+        self.me()
+    }
+
+    fn name(&self) -> &SessionName {
+        self.name()
+    }
+
     fn state(&self) -> SessionState {
         self.state()
     }
@@ -94,6 +117,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Peer for Session<G, E> {
         self.channel()
     }
 
+    fn presence(&self) -> MemberSet {
+        self.presence()
+    }
+
     fn subsession(&self) -> Option<SubsessionId> {
         self.subsession()
     }
@@ -102,23 +129,39 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Peer for Session<G, E> {
         self.chain()
     }
 
-    fn is_operating(&self) -> bool {
-        self.operation().is_some()
+    fn is_provisional(&self) -> bool {
+        self.is_provisional()
     }
 
-    fn exporter(&self, label: &str) -> Option<Secret<32>> {
-        self.exporter(label)
+    fn operation(&self) -> Option<OperationView> {
+        self.operation()
+    }
+
+    fn history(&self) -> &[Record] {
+        self.history()
     }
 
     fn warnings(&self) -> &Warnings {
         self.warnings()
     }
 
+    fn summary(&self) -> Summary {
+        self.summary()
+    }
+
     fn message(&self, id: &MessageId) -> Option<MessageView<'_>> {
         self.message(id)
     }
 
+    fn exporter(&self, label: &str) -> Option<Secret<32>> {
+        self.exporter(label)
+    }
+
     fn reads(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         self.reads(bytes)
+    }
+
+    fn messages(&self) -> Box<dyn Iterator<Item = MessageView<'_>> + '_> {
+        Box::new(self.messages())
     }
 }
