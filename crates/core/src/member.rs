@@ -10,7 +10,7 @@ use crate::MemberId;
 
 /// A set of members, ordered bytewise. Cheap to clone. On the wire: a strictly ascending list, anything else is
 /// refused.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MemberSet(
     /// Strictly ascending.
     Arc<Vec<MemberId>>,
@@ -70,6 +70,18 @@ impl MemberSet {
         self.0.iter()
     }
 
+    /// At which place `member` stands in the order, counted from 0.
+    #[must_use]
+    pub fn position(&self, member: &MemberId) -> Option<usize> {
+        self.0.binary_search(member).ok()
+    }
+
+    /// The member at a place in the order, counted from 0.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<&MemberId> {
+        self.0.get(place)
+    }
+
     /// The first member in bytewise order.
     #[must_use]
     pub fn first(&self) -> Option<&MemberId> {
@@ -79,7 +91,7 @@ impl MemberSet {
     /// Whether every member of `self` is in `other` too.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.beside(other).all(|(_, shared)| shared)
+        Arc::ptr_eq(&self.0, &other.0) || self.beside(other).all(|(_, shared)| shared)
     }
 
     /// The members of `self` that are not in `other`.
@@ -108,7 +120,7 @@ impl MemberSet {
         let mut rest = other.0.as_slice();
         self.iter().map(move |member| {
             while let [first, later @ ..] = rest {
-                // Names that came from one set are one allocation, which is seen before their bytes are compared.
+                // Mostly they are the same, which is seen sooner than which of them comes first.
                 match if first == member {
                     Ordering::Equal
                 } else {
@@ -134,6 +146,13 @@ impl MemberSet {
                 Self(Arc::new(part.map(|(member, _)| member.clone()).collect()))
             }
         }
+    }
+}
+
+impl PartialEq for MemberSet {
+    fn eq(&self, other: &Self) -> bool {
+        // Sets that came from one another need no look at their members.
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
 

@@ -1,6 +1,8 @@
 //! Opaque names: of members and of sessions.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,11 +19,74 @@ pub enum NameError {
     TooLong(usize),
 }
 
+/// A name's bytes. Names that are short, as most are, need no memory of their own: a packet may hold a thousand of them, which
+/// every receiver reads, copies and drops.
+///
+/// Ordered bytewise, whichever of the two it is: shorter bytes that begin longer ones come first.
+#[derive(Clone)]
+enum Bytes {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Arc<[u8]>),
+}
+
+/// As many bytes as make a short name as large in memory as four pointers.
+const SHORT: usize = 30;
+
+impl Bytes {
+    fn new(name: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            (Some(start), Ok(len)) => {
+                start.copy_from_slice(name);
+                Self::Short { len, bytes }
+            }
+            _ => Self::Long(name.into()),
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            // Names that came from one another are one allocation, which is seen before their bytes are compared.
+            (Self::Long(one), Self::Long(other)) => Arc::ptr_eq(one, other) || one == other,
+            _ => self.as_slice() == other.as_slice(),
+        }
+    }
+}
+
+impl Eq for Bytes {}
+
+impl PartialOrd for Bytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+impl Hash for Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<[u8]>);
+        pub struct $name(Bytes);
 
         impl $name {
             /// The longest name, in bytes.
@@ -36,14 +101,14 @@ macro_rules! name {
                 match bytes.len() {
                     0 => Err(NameError::Empty),
                     len if len > Self::MAX_BYTES => Err(NameError::TooLong(len)),
-                    _ => Ok(Self(bytes.into())),
+                    _ => Ok(Self(Bytes::new(bytes))),
                 }
             }
 
             /// The name's bytes, exactly as given.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
-                &self.0
+                self.0.as_slice()
             }
         }
 
@@ -51,7 +116,7 @@ macro_rules! name {
         /// can forge a line or a terminal sequence. Injective: a backslash is escaped too.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_escaped(&self.0, f)
+                write_escaped(self.as_bytes(), f)
             }
         }
 
@@ -63,7 +128,7 @@ macro_rules! name {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                crate::wire::bytes::serialize(&self.0, serializer)
+                crate::wire::bytes::serialize(self.as_bytes(), serializer)
             }
         }
 
@@ -131,6 +196,20 @@ mod tests {
             let back: MemberId = crate::wire::decode(&crate::wire::encode(&a), 300).unwrap();
             prop_assert_eq!(&back, &a);
             prop_assert_eq!(a == b, a.to_string() == b.to_string());
+        }
+
+        #[test]
+        fn a48_names_are_ordered_by_their_bytes_whatever_their_length(
+            a in proptest::collection::vec(0_u8..2, 1..=40),
+            b in proptest::collection::vec(0_u8..2, 1..=40),
+            same in 0_usize..40,
+        ) {
+            // Both with one beginning, so that the ends decide, on both sides of what is a short name.
+            let b = [&a[..same.min(a.len())], &b].concat();
+            let (one, other) = (MemberId::new(&a).unwrap(), MemberId::new(&b).unwrap());
+            prop_assert_eq!(one.cmp(&other), a.cmp(&b));
+            prop_assert_eq!(one == other, a == b);
+            prop_assert_eq!(one.as_bytes(), &a);
         }
     }
 }
