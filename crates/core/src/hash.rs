@@ -18,6 +18,9 @@ use std::fmt;
 pub struct FramedHash(blake3::Hasher);
 
 impl FramedHash {
+    /// So many bytes of a list are hashed at once: as many as the hash function takes at its best speed.
+    const PIECE: usize = 16 << 10;
+
     /// Starts a hash for one purpose. The label must be a constant of the program, unique to that purpose.
     #[must_use]
     pub fn new(context: &'static str) -> Self {
@@ -39,11 +42,25 @@ impl FramedHash {
 
     /// Adds a list: how many items, then each item as a field.
     #[must_use]
-    pub fn list<T: AsRef<[u8]>>(mut self, items: impl ExactSizeIterator<Item = T>) -> Self {
-        self = self.number(items.len() as u64);
+    pub fn list<T: AsRef<[u8]>>(self, items: impl ExactSizeIterator<Item = T>) -> Self {
+        self.number(items.len() as u64).fields(items)
+    }
+
+    /// Adds some fields, one after the other. How many must follow from what was hashed before.
+    #[must_use]
+    pub fn fields<T: AsRef<[u8]>>(mut self, items: impl Iterator<Item = T>) -> Self {
+        // Collected first: hashing a piece takes many times as long as copying it, and lists may be of a thousand.
+        let mut framed = Vec::new();
         for item in items {
-            self.push(item.as_ref());
+            let bytes = item.as_ref();
+            framed.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            framed.extend_from_slice(bytes);
+            if framed.len() >= Self::PIECE {
+                self.0.update(&framed);
+                framed.clear();
+            }
         }
+        self.0.update(&framed);
         self
     }
 
@@ -89,6 +106,20 @@ mod tests {
             b in proptest::collection::vec(proptest::collection::vec(0_u8..3, 0..3), 0..4),
         ) {
             prop_assert_eq!(a == b, hash(&a) == hash(&b));
+        }
+    }
+
+    #[test]
+    fn a09_long_lists_are_hashed_item_by_item() {
+        for len in [0, 1, 31, 5000, 40_000] {
+            let items: Vec<Vec<u8>> = (0..5_u8).map(|n| vec![n; len]).collect();
+            let one_by_one = items
+                .iter()
+                .fold(FramedHash::new("a").number(5), |hash, item| hash.field(item));
+            assert_eq!(
+                FramedHash::new("a").list(items.iter()).finish(),
+                one_by_one.finish()
+            );
         }
     }
 
