@@ -2,11 +2,13 @@
 //!
 //! On the wire (`docs/spec/key-agreement.md` has the layout): author, role (0 with the associated data, 1 or 2 with
 //! the initial packet's id), payload, signature. The signature covers a 64-byte [`FramedHash`] under a context label
-//! of its own over session name, author, role and payload, so that nothing of one session, role or operation fits
-//! elsewhere. The session's name travels in initial packets only; for the others it comes from the reader.
+//! of its own over the session's name and all that stands before it, in which every part tells its length, so that
+//! nothing of one session, role or operation fits elsewhere. The session's name travels in initial packets only;
+//! for the others it comes from the reader.
 
 use concilium_core::keys::Signature;
-use concilium_core::{FramedHash, MemberId, PacketId, SessionName, packet, wire};
+use concilium_core::wire::{self, DecodeError};
+use concilium_core::{FramedHash, MemberId, PacketId, SessionName, packet};
 use serde::{Deserialize, Serialize};
 
 use crate::{AssociatedData, Directory, Identity, OpenError, Opened, ProposeError, Reason, Role};
@@ -23,13 +25,13 @@ enum WireRole {
     Abort(PacketId),
 }
 
+/// What is signed; the signature's bytes follow.
 #[derive(Serialize, Deserialize)]
 struct WirePacket {
     author: MemberId,
     role: WireRole,
     #[serde(with = "wire::bytes")]
     payload: Vec<u8>,
-    signature: Signature,
 }
 
 impl From<Role> for WireRole {
@@ -62,15 +64,13 @@ pub fn seal(
     role: Role,
     payload: Vec<u8>,
 ) -> Result<Vec<u8>, ProposeError> {
-    let author = identity.member().clone();
-    let role = WireRole::from(role);
-    let signature = identity.sign(&signed_bytes(session, &author, &role, &payload));
-    let bytes = wire::encode(&WirePacket {
-        author,
-        role,
+    let mut bytes = wire::encode(&WirePacket {
+        author: identity.member().clone(),
+        role: role.into(),
         payload,
-        signature,
     });
+    let signature = identity.sign(&signed_bytes(session, &bytes));
+    bytes.extend_from_slice(signature.as_bytes());
     if bytes.len() > MAX_BYTES {
         Err(ProposeError::TooLong(bytes.len()))
     } else {
@@ -88,12 +88,12 @@ pub fn open(
     from: &MemberId,
     directory: &dyn Directory,
 ) -> Result<Opened<Vec<u8>>, OpenError> {
+    let (signed, signature) = bytes.split_last_chunk().ok_or(DecodeError::Malformed)?;
     let WirePacket {
         author,
         role,
         payload,
-        signature,
-    } = wire::decode(bytes, MAX_BYTES)?;
+    } = wire::decode(signed, MAX_BYTES - signature.len())?;
     // channel sender, claimed author and key must be one.
     if author != *from {
         return Err(OpenError::WrongSender {
@@ -110,18 +110,17 @@ pub fn open(
     let key = directory
         .identity_key(&author)
         .ok_or_else(|| OpenError::UnknownIdentity(author.clone()))?;
-    key.verify(&signed_bytes(session, &author, &role, &payload), &signature)
+    key.verify(&signed_bytes(session, signed), &Signature::from_bytes(*signature))
         .map_err(|_| OpenError::BadSignature(author.clone()))?;
     Ok(Opened::vouch(author, role.into(), payload))
 }
 
-fn signed_bytes(session: &SessionName, author: &MemberId, role: &WireRole, payload: &[u8]) -> [u8; 64] {
+/// There is one encoding of each packet (`wire::decode` takes no other), so the bytes that came stand for what they say.
+fn signed_bytes(session: &SessionName, packet: &[u8]) -> [u8; 64] {
     let mut digest = [0; 64];
     FramedHash::new(CONTEXT)
         .field(session.as_bytes())
-        .field(author.as_bytes())
-        .field(&wire::encode(role))
-        .field(payload)
+        .field(packet)
         .finish_into(&mut digest);
     digest
 }
@@ -220,14 +219,18 @@ mod tests {
         for name in ["s", "t"] {
             for role in roles() {
                 for payload in payloads {
-                    cases.push((session(name), WireRole::from(role.clone()), payload.to_vec()));
+                    cases.push((session(name), role.clone(), payload.to_vec()));
                 }
             }
         }
-        for (i, (name, role, payload)) in cases.iter().enumerate() {
-            let signature = alice.sign(&signed_bytes(name, alice.member(), role, payload));
-            for (j, (name, role, payload)) in cases.iter().enumerate() {
-                let bytes = signed_bytes(name, alice.member(), role, payload);
+        let signed = |(session, role, payload): &(SessionName, Role, Vec<u8>)| {
+            let packet = seal(&alice, session, role.clone(), payload.clone()).unwrap();
+            signed_bytes(session, &packet[..packet.len() - 64])
+        };
+        for (i, case) in cases.iter().enumerate() {
+            let signature = alice.sign(&signed(case));
+            for (j, other) in cases.iter().enumerate() {
+                let bytes = signed(other);
                 assert_eq!(
                     alice.verifying_key().verify(&bytes, &signature).is_ok(),
                     i == j,
