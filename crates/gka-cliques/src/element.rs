@@ -78,19 +78,19 @@ impl<'de> Deserialize<'de> for Element {
     }
 }
 
-/// Whether no element stands twice (K-11). Sorted as pairs of integers, which compare without a call: every member
-/// does this for every flow.
+/// Whether no element stands twice (K-11).
+///
+/// Every member asks this of every flow, and elements of honest members differ in their first bytes already: those are
+/// sorted as integers, and whole elements only where two begin alike.
 pub(crate) fn all_distinct(elements: &[Element]) -> bool {
-    let number = |bytes: &[u8; 16]| u128::from_ne_bytes(*bytes);
-    let mut sorted: Vec<_> = elements
-        .iter()
-        .map(|element| match element.0.as_chunks().0 {
-            [left, right] => (number(left), number(right)),
-            _ => (0, 0),
-        })
-        .collect();
-    sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair.first() != pair.last())
+    let starts = elements.iter().map(|element| element.0.first_chunk().copied());
+    let starts = starts.map(|start| u64::from_ne_bytes(start.unwrap_or_default()));
+    differ_pairwise(starts.collect()) || differ_pairwise(elements.to_vec())
+}
+
+fn differ_pairwise<T: Ord>(mut items: Vec<T>) -> bool {
+    items.sort_unstable();
+    items.windows(2).all(|pair| pair.first() != pair.last())
 }
 
 /// A member's secret contribution to the group key: a scalar, never zero (K-11).
