@@ -1,6 +1,5 @@
 //! Sealing and opening messages.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
@@ -34,7 +33,7 @@ fn of_size<P: concilium_encryptor::Padding>(
     let keys = SubsessionKeys {
         subsession: SubsessionId::from_bytes([2; 32]),
         secret: Secret::new([3; 32]),
-        verifying: BTreeMap::from([(me.clone(), *signing.verifying_key())]),
+        verifying: [(me.clone(), *signing.verifying_key())].into(),
         signing: signing.clone(),
     };
     let mut encryptor = Aead::<Aes256Gcm, P>::new(&me, &keys).unwrap();

@@ -4,13 +4,12 @@
 //! ([`ed25519_dalek::VerifyingKey::verify_strict`]), so that no two paths through this workspace can disagree
 //! on an odd signature (A-13, "Taming the many EdDSAs", Chalkias, Garillot, Nikolaenko, 2020).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use ed25519_dalek::Signer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{MemberId, MemberSet, Secret, SubsessionId, wire};
+use crate::{MemberMap, MemberSet, Secret, SubsessionId, wire};
 
 /// The bytes are not an acceptable Ed25519 public key: not a point, not canonically encoded, or of small order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -195,14 +194,14 @@ pub struct SubsessionKeys {
     /// Our signing key for this subsession.
     pub signing: SigningKey,
     /// Every member's verifying key for this subsession, our own included.
-    pub verifying: BTreeMap<MemberId, VerifyingKey>,
+    pub verifying: MemberMap<VerifyingKey>,
 }
 
 impl SubsessionKeys {
     /// The subsession's members.
     #[must_use]
     pub fn members(&self) -> MemberSet {
-        self.verifying.keys().cloned().collect()
+        self.verifying.members().clone()
     }
 }
 

@@ -19,7 +19,7 @@
 //!
 //! - [`MemberId`], [`SessionName`]: opaque names of 1 to 255 bytes.
 //! - [`PacketId`], [`ChainHash`], [`MessageId`], [`SubsessionId`]: 32-byte ids.
-//! - [`MemberSet`], [`Change`]: who is in, and who comes and goes.
+//! - [`MemberSet`], [`MemberMap`], [`Change`]: who is in, something about each, and who comes and goes.
 //! - [`Time`], [`Context`], [`RandomSource`]: what the caller brings along.
 //! - [`channel`]: what a group channel tells us and what we ask of it.
 //! - [`packet`]: the outermost frame of everything on the channel.
@@ -34,6 +34,7 @@ mod hash;
 mod id;
 pub mod keys;
 mod member;
+mod member_map;
 mod name;
 pub mod packet;
 mod secret;
@@ -45,6 +46,7 @@ pub use context::{Context, RandomSource, RandomnessError};
 pub use hash::FramedHash;
 pub use id::{ChainHash, MessageId, PacketId, SubsessionId};
 pub use member::{Change, ChangeError, MemberSet};
+pub use member_map::MemberMap;
 pub use name::{MemberId, NameError, SessionName};
 pub use secret::Secret;
 pub use time::Time;

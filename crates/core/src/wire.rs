@@ -87,6 +87,7 @@ impl bincode::enc::write::Writer for Counter {
 struct Comparer<'a>(&'a [u8]);
 
 impl bincode::enc::write::Writer for Comparer<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
         // Arrays come byte by byte; comparing a byte needs no call.
         let rest = match (bytes, self.0) {

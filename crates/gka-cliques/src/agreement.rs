@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use concilium_core::keys::SigningKey;
-use concilium_core::{Context, MemberId, PacketId, SessionName};
+use concilium_core::{Context, MemberId, MemberSet, PacketId, SessionName};
 use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError, Reason,
     ReceiveError, RestoreError, Role, Started, signed,
@@ -37,7 +37,7 @@ impl Cliques {
     fn check_proposal(&self, state: Option<&State>, data: &AssociatedData) -> Result<(), ProposeError> {
         let me = self.identity.member();
         let fits = match state {
-            Some(state) => state.has_members(&data.before),
+            Some(state) => *state.members() == data.before,
             None => data.before.len() == 1,
         };
         if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
@@ -60,12 +60,42 @@ impl fmt::Debug for Cliques {
     }
 }
 
-/// The order of the slots: who stays, then who joins, each in bytewise order; and how many stay. It follows from
-/// the member sets, so no packet can claim another one (C-9, A-07).
-pub(crate) fn slot_order(data: &AssociatedData) -> (Vec<MemberId>, usize) {
-    let kept = data.after.intersection(&data.before);
-    let joiners = data.after.minus(&kept);
-    (kept.iter().chain(&joiners).cloned().collect(), kept.len())
+/// The order of the slots: who stays, then who joins, each in bytewise order. It follows from the member sets, so no
+/// packet can claim another one (C-9, A-07).
+#[derive(Clone, Debug)]
+pub(crate) struct SlotOrder {
+    pub(crate) kept: MemberSet,
+    pub(crate) joiners: MemberSet,
+}
+
+impl SlotOrder {
+    pub(crate) fn of(data: &AssociatedData) -> Self {
+        let joiners = data.after.minus(&data.before);
+        let kept = if joiners.is_empty() {
+            data.after.clone()
+        } else {
+            data.after.intersection(&data.before)
+        };
+        Self { kept, joiners }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len() + self.joiners.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &MemberId> {
+        self.kept.iter().chain(&self.joiners)
+    }
+
+    pub(crate) fn last(&self) -> Option<&MemberId> {
+        let joiner = self.joiners.iter().next_back();
+        joiner.or_else(|| self.kept.iter().next_back())
+    }
+
+    pub(crate) fn position(&self, member: &MemberId) -> Option<usize> {
+        let joiner = || Some(self.kept.len() + self.joiners.position(member)?);
+        self.kept.position(member).or_else(joiner)
+    }
 }
 
 impl GroupKeyAgreement for Cliques {
@@ -90,7 +120,8 @@ impl GroupKeyAgreement for Cliques {
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
         self.check_proposal(state, &data)?;
         let me = self.identity.member();
-        let kept: Vec<MemberId> = data.before.intersection(&data.after).into_iter().collect();
+        let order = SlotOrder::of(&data);
+        let kept = &order.kept;
         let corrupt = |members: &[&MemberId], at: usize| {
             ProposeError::CorruptShare(members.get(at).map_or(me, |member| member).clone())
         };
@@ -99,20 +130,20 @@ impl GroupKeyAgreement for Cliques {
         // factor is our contribution, and our slot is the base point.
         let factor = Contribution::random(cx)?;
         let nonce = cx.random::<32>()?;
-        let own = state.and_then(|state| state.members.get(me));
-        let own = own.map_or(Element::BASE, |member| member.slot);
+        let own = state.and_then(|state| state.slot(me));
+        let own = own.copied().unwrap_or(Element::BASE);
         let contribution = state.map_or_else(|| factor.clone(), |state| state.contribution.times(&factor));
         let others: Vec<&MemberId> = kept.iter().filter(|member| *member != me).collect();
         let slots: Vec<Element> = others
             .iter()
-            .filter_map(|member| Some(state?.members.get(*member)?.slot))
+            .filter_map(|member| state?.slot(member).copied())
             .collect();
         let mut elements = factor.raise_all(&slots).map_err(|bad| corrupt(&others, bad.0))?;
-        let position = kept.iter().position(|member| member == me).unwrap_or_default();
+        let position = kept.position(me).unwrap_or_default();
         elements.insert(position, own);
 
         let base = state.map(|state| state.transcript);
-        let (body, prepared) = if kept.len() < data.after.len() {
+        let (body, prepared) = if !order.joiners.is_empty() {
             let cardinal = contribution.raise_all(&[own]).map_err(|_| corrupt(&[], 0))?;
             elements.extend(cardinal);
             (Body::Upflow(Flow { nonce, elements }), None)
@@ -122,7 +153,7 @@ impl GroupKeyAgreement for Cliques {
             let course = Course {
                 data: &data,
                 base: base.as_ref(),
-                order: &kept,
+                order: &order,
                 nonces: &[nonce],
                 slots: &elements,
                 // A packet's id is known only once the channel has echoed it (O-1): see decision 0004.
@@ -185,11 +216,7 @@ impl GroupKeyAgreement for Cliques {
     }
 
     fn ages(&self, state: &State) -> Ages {
-        let ages = state.members.iter();
-        Ages(
-            ages.map(|(who, member)| (who.clone(), member.contributed))
-                .collect(),
-        )
+        Ages(state.ages().map(|(who, at)| (who.clone(), at)).collect())
     }
 
     fn restore_state(&self, bytes: &[u8]) -> Result<State, RestoreError> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
-use concilium_core::{Context, MemberId, PacketId, Time};
+use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
     AssociatedData, Export, Failure, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError,
     Role, Started, signed,
@@ -13,11 +13,11 @@ use concilium_gka::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::agreement::slot_order;
+use crate::agreement::SlotOrder;
 use crate::element::{Contribution, Element};
 use crate::payload::{Body, Content, Flow, Payload};
 use crate::schedule::{Confirmation, Course, Keys, Transcript};
-use crate::state::{Member, Proposal, State, export, restore};
+use crate::state::{Proposal, Share, State, export, restore};
 
 /// An operation, as one member runs it, from its initial packet on.
 ///
@@ -25,10 +25,8 @@ use crate::state::{Member, Proposal, State, export, restore};
 /// packets alone is `Rejected`, alike for all; whatever takes our state or our secrets to see is `Failed`.
 pub struct Operation {
     identity: Arc<Identity>,
-    /// The members in the order of their slots, and how many of them were members before: both follow from
-    /// `run.data`.
-    order: Vec<MemberId>,
-    kept: usize,
+    /// Follows from `run.data`.
+    order: SlotOrder,
     run: Run,
 }
 
@@ -191,7 +189,7 @@ impl Operation {
         let state = state.filter(|_| data.before.contains(me));
         check_base(me, state, base.as_ref(), &data)?;
 
-        let (order, kept) = slot_order(&data);
+        let order = SlotOrder::of(&data);
         let (flow, confirmation) = match body {
             Body::Upflow(flow) => (flow, None),
             Body::Downflow(flow, confirmation) => (flow, Some(confirmation)),
@@ -200,18 +198,12 @@ impl Operation {
         check_fresh_slot(me, state, &author, &order, &flow)?;
         let contributed = match (state, &confirmation) {
             // Who finishes at once reads the state itself.
-            (Some(state), None) => {
-                let members = state.members.iter();
-                members
-                    .map(|(who, member)| (who.clone(), member.contributed))
-                    .collect()
-            }
+            (Some(state), None) => state.ages().map(|(who, at)| (who.clone(), at)).collect(),
             _ => BTreeMap::new(),
         };
         let mut operation = Self {
             identity: Arc::clone(identity),
             order,
-            kept,
             run: Run {
                 id,
                 initiator: author,
@@ -269,13 +261,15 @@ impl Operation {
             (None, None) => return Err(failure(None, Reason::NoState)),
         };
         // Without joiners the slots are in the order of the members, so that one walk along both finds all.
-        let mut members = state.into_iter().flat_map(|state| &state.members);
+        let mut members = state
+            .into_iter()
+            .flat_map(|state| state.verifying.iter().zip(&state.shares));
         let known = self.order.iter().map_while(|who| {
             if who == initiator {
                 Some((confirmation.key, None))
             } else {
-                let (_, member) = members.find(|(known, _)| *known == who)?;
-                Some((member.key, Some(member.contributed)))
+                let ((_, key), share) = members.find(|((known, _), _)| *known == who)?;
+                Some((*key, Some(share.contributed)))
             }
         });
         self.outcome(contribution, &keys, signing, known, now)
@@ -290,11 +284,7 @@ impl Operation {
     ) -> Result<Keys, ReceiveError> {
         let initiator = &self.run.initiator;
         // C-8, K-11: the new key is new, the initiator's last one included.
-        if state
-            .members
-            .values()
-            .any(|member| member.key == confirmation.key)
-        {
+        if state.verifying.values().any(|key| *key == confirmation.key) {
             return Err(failure(Some(initiator), Reason::Duplicate));
         }
         let slot = self.own_slot(&self.run.flow)?;
@@ -547,39 +537,45 @@ impl Operation {
         now: Time,
     ) -> Result<Progress<State>, ReceiveError> {
         let run = &self.run;
+        let mut verifying = Vec::with_capacity(self.order.len());
+        let mut shares = Vec::with_capacity(self.order.len());
         let slots = self.order.iter().zip(&run.flow.elements).enumerate();
-        let members = slots.zip(known).map(|((i, (who, slot)), (key, contributed))| {
-            let fresh = *who == run.initiator || i >= self.kept;
-            // Of those who were here before we came we know nothing older than our coming.
-            let contributed = contributed.filter(|_| !fresh).unwrap_or(now);
-            let member = Member {
+        for ((i, (who, slot)), (key, contributed)) in slots.zip(known) {
+            let fresh = *who == run.initiator || i >= self.order.kept.len();
+            verifying.push(key);
+            shares.push(Share {
                 slot: *slot,
-                key,
-                contributed,
-            };
-            (who.clone(), member)
-        });
-        let members: BTreeMap<_, _> = members.collect();
-        if members.len() < self.order.len() {
-            return Err(failure(None, Reason::WrongMembers));
+                // Of those who were here before we came we know nothing older than our coming.
+                contributed: contributed.filter(|_| !fresh).unwrap_or(now),
+            });
         }
+        if !self.order.joiners.is_empty() {
+            verifying = self.by_name(verifying);
+            shares = self.by_name(shares);
+        }
+        let verifying = MemberMap::zip(run.data.after.clone(), verifying)
+            .ok_or_else(|| failure(None, Reason::WrongMembers))?;
         let transcript = *keys.transcript();
         let keys = SubsessionKeys {
             subsession: keys.subsession,
             secret: keys.secret.clone(),
             signing: signing.clone(),
-            verifying: members
-                .iter()
-                .map(|(who, member)| (who.clone(), member.key))
-                .collect(),
+            verifying: verifying.clone(),
         };
         let state = State {
             transcript,
             contribution: contribution.clone(),
             signing,
-            members,
+            verifying,
+            shares,
         };
         Ok(Progress::Finished(Box::new(Outcome { state, keys })))
+    }
+
+    /// What stands in the order of the slots, in that of the names.
+    fn by_name<T>(&self, items: Vec<T>) -> Vec<T> {
+        let by_name: BTreeMap<&MemberId, T> = self.order.iter().zip(items).collect();
+        by_name.into_values().collect()
     }
 
     fn course<'a>(
@@ -599,8 +595,7 @@ impl Operation {
     }
 
     fn own_slot(&self, flow: &Progression) -> Result<Element, ReceiveError> {
-        let me = self.identity.member();
-        let position = self.order.iter().position(|member| member == me);
+        let position = self.order.position(self.identity.member());
         position
             .and_then(|position| flow.elements.get(position).copied())
             .ok_or_else(|| failure(None, Reason::WrongMembers))
@@ -608,12 +603,15 @@ impl Operation {
 
     /// The initiator and the joiners, in the order of their turns.
     fn contributors(&self) -> impl Iterator<Item = &MemberId> {
-        std::iter::once(&self.run.initiator).chain(self.order.iter().skip(self.kept))
+        std::iter::once(&self.run.initiator).chain(&self.order.joiners)
     }
 
     /// Whose turn comes after so many others.
     fn contributor(&self, turns: usize) -> Option<&MemberId> {
-        self.contributors().nth(turns)
+        match turns.checked_sub(1) {
+            None => Some(&self.run.initiator),
+            Some(joiner) => self.order.joiners.at(joiner),
+        }
     }
 
     /// C-10: our keys differ from `author`'s. Every contributor could have seen to that, or the author could pretend.
@@ -631,16 +629,14 @@ impl Operation {
 
     pub(crate) fn restore(identity: &Arc<Identity>, bytes: &[u8]) -> Result<Self, RestoreError> {
         let run: Run = restore(bytes)?;
-        let (order, kept) = slot_order(&run.data);
         let operation = Self {
             identity: Arc::clone(identity),
-            order,
-            kept,
+            order: SlotOrder::of(&run.data),
             run,
         };
         let run = &operation.run;
         let passed = run.flow.nonces.len().saturating_sub(1);
-        let joiners = operation.order.len() - kept;
+        let (kept, joiners) = (operation.order.kept.len(), operation.order.joiners.len());
         let cardinal = usize::from(passed < joiners);
         let fits = run.data.is_well_formed()
             && run.data.after.contains(identity.member())
@@ -665,7 +661,7 @@ fn check_base(
 ) -> Result<(), ReceiveError> {
     match (state, base) {
         _ if !data.before.contains(me) => Ok(()),
-        (Some(state), _) if !state.has_members(&data.before) => Err(failure(None, Reason::WrongMembers)),
+        (Some(state), _) if *state.members() != data.before => Err(failure(None, Reason::WrongMembers)),
         // K-9, A-10: a replayed initial packet starts from another state than ours. Nobody is named: whoever
         // replays it is not its author.
         (Some(state), Some(base)) if state.transcript == *base => Ok(()),
@@ -680,15 +676,13 @@ fn check_fresh_slot(
     me: &MemberId,
     state: Option<&State>,
     initiator: &MemberId,
-    order: &[MemberId],
+    order: &SlotOrder,
     flow: &Flow,
 ) -> Result<(), ReceiveError> {
-    let before = state
-        .and_then(|state| state.members.get(me))
-        .map(|member| &member.slot);
-    let now = order.iter().zip(&flow.elements).find(|(who, _)| *who == me);
+    let before = state.and_then(|state| state.slot(me));
+    let now = order.position(me).and_then(|place| flow.elements.get(place));
     match (before, now) {
-        (Some(before), Some((_, now))) if initiator != me && before == now => {
+        (Some(before), Some(now)) if initiator != me && before == now => {
             Err(failure(Some(initiator), Reason::Duplicate))
         }
         _ => Ok(()),
@@ -735,7 +729,7 @@ impl fmt::Debug for Operation {
         };
         f.debug_struct("Operation")
             .field("initial", &self.run.id)
-            .field("members", &self.order)
+            .field("members", &self.run.data.after)
             .field("phase", &phase)
             .finish_non_exhaustive()
     }

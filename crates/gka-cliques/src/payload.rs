@@ -108,8 +108,8 @@ fn check_initial(
     body: &Body,
 ) -> Result<(), Reason> {
     check_suite(data)?;
-    let kept = data.after.intersection(&data.before).len();
-    let without_joiners = kept == data.after.len();
+    let joiners = data.after.minus(&data.before).len();
+    let (without_joiners, kept) = (joiners == 0, data.after.len() - joiners);
     // Who holds no keys is alone (C-1).
     if !data.before.contains(author) || !data.after.contains(author) || (!has_base && data.before.len() != 1)
     {

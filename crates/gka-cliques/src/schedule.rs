@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 use crate::SUITE;
+use crate::agreement::SlotOrder;
 use crate::element::{Element, flatten};
 
 /// The version of this key agreement that the transcript names.
@@ -32,7 +33,7 @@ pub(crate) struct Course<'a> {
     /// The transcript of the operation that this one starts from.
     pub(crate) base: Option<&'a Transcript>,
     /// The members in the order of their slots.
-    pub(crate) order: &'a [MemberId],
+    pub(crate) order: &'a SlotOrder,
     /// The nonces of those who contributed, the initiator's first, then in the order of the joiners.
     pub(crate) nonces: &'a [[u8; 32]],
     pub(crate) slots: &'a [Element],
@@ -49,7 +50,8 @@ impl Course<'_> {
             .field(self.data.session.as_bytes())
             .list(self.base.into_iter())
             .field(&wire::encode(self.data))
-            .list(self.order.iter().map(MemberId::as_bytes))
+            .number(self.order.len() as u64)
+            .fields(self.order.iter().map(MemberId::as_bytes))
             .list(self.nonces.iter())
             .field(&flatten(self.slots))
             .list(self.initial.iter().map(PacketId::as_bytes))
@@ -180,11 +182,12 @@ mod tests {
             let mut data = data();
             change(&mut data);
             for base in [None, Some(&ids[0]), Some(&ids[1])] {
-                for order in [
-                    vec![a.clone(), b.clone()],
-                    vec![b.clone(), a.clone()],
-                    vec![a.clone()],
-                ] {
+                for (kept, joiners) in [(vec![&a], vec![&b]), (vec![&b], vec![&a]), (vec![&a], vec![])] {
+                    let set = |members: Vec<&MemberId>| members.into_iter().cloned().collect();
+                    let order = SlotOrder {
+                        kept: set(kept),
+                        joiners: set(joiners),
+                    };
                     for nonces in [&ids[..], &ids[..1]] {
                         for slots in [vec![x, y], vec![y, x], vec![x]] {
                             for initial in [None, Some(PacketId::from_bytes(ids[0]))] {

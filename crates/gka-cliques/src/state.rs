@@ -1,10 +1,9 @@
 //! What one member keeps from one operation to the next, and of a proposal until it is settled.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use concilium_core::keys::{SigningKey, VerifyingKey};
-use concilium_core::{MemberId, MemberSet, Time, wire};
+use concilium_core::{MemberId, MemberMap, MemberSet, Time, wire};
 use concilium_gka::{Export, RestoreError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,7 +12,7 @@ use crate::element::{Contribution, Element};
 use crate::schedule::{Keys, Transcript};
 
 /// The layout of exports that this code writes and reads.
-const EXPORT_VERSION: u8 = 1;
+const EXPORT_VERSION: u8 = 2;
 
 /// The longest export that is read: 1,024 members with names of 255 bytes, three times over (before, after, keys),
 /// and 200 bytes more for each, fit twice.
@@ -39,29 +38,41 @@ pub struct State {
     pub(crate) transcript: Transcript,
     pub(crate) contribution: Contribution,
     pub(crate) signing: SigningKey,
-    pub(crate) members: BTreeMap<MemberId, Member>,
+    /// What each member signs messages with (C-8).
+    pub(crate) verifying: MemberMap<VerifyingKey>,
+    /// One for each member, in the order of the names.
+    pub(crate) shares: Vec<Share>,
 }
 
-/// What is known of a member.
+/// A member's part in the agreement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Member {
+pub(crate) struct Share {
     /// Everyone's contributions but this member's, times the base point.
     pub(crate) slot: Element,
-    /// What it signs messages with (C-8).
-    pub(crate) key: VerifyingKey,
     /// When it last contributed, as far as we saw (C-11).
     pub(crate) contributed: Time,
 }
 
 impl State {
-    pub(crate) fn has_members(&self, members: &MemberSet) -> bool {
-        self.members.len() == members.len() && self.members.keys().eq(members.iter())
+    pub(crate) fn members(&self) -> &MemberSet {
+        self.verifying.members()
+    }
+
+    pub(crate) fn slot(&self, member: &MemberId) -> Option<&Element> {
+        let share = self.shares.get(self.members().position(member)?);
+        share.map(|share| &share.slot)
+    }
+
+    /// When each member last contributed.
+    pub(crate) fn ages(&self) -> impl Iterator<Item = (&MemberId, Time)> {
+        let ages = self.shares.iter().map(|share| share.contributed);
+        self.members().iter().zip(ages)
     }
 
     pub(crate) fn restore(me: &MemberId, bytes: &[u8]) -> Result<Self, RestoreError> {
         let state: Self = restore(bytes)?;
-        let ours = state.members.get(me).map(|member| &member.key);
-        (ours == Some(state.signing.verifying_key()))
+        let ours = state.verifying.get(me) == Some(state.signing.verifying_key());
+        (ours && state.shares.len() == state.verifying.len())
             .then_some(state)
             .ok_or(RestoreError)
     }
@@ -77,7 +88,8 @@ impl Export for State {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
-            .field("members", &self.members)
+            .field("verifying", &self.verifying)
+            .field("shares", &self.shares)
             .finish_non_exhaustive()
     }
 }

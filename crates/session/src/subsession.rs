@@ -303,8 +303,6 @@ fn entry(id: MessageId, author: MemberId, content: Content, packet: &[u8]) -> En
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use concilium_core::keys::SigningKey;
     use concilium_core::{RandomSource, RandomnessError};
     use concilium_encryptor::DefaultEncryptor;
@@ -331,7 +329,7 @@ mod tests {
             .iter()
             .cloned()
             .zip(signing.iter().map(|key| *key.verifying_key()));
-        let verifying: BTreeMap<_, _> = keys.collect();
+        let verifying: concilium_core::MemberMap<_> = keys.collect();
         let mut signing = signing.into_iter();
         members.map(|me| {
             let keys = SubsessionKeys {

@@ -26,7 +26,7 @@ fn signing(number: usize) -> SigningKey {
 /// Everyone in a group of `size`, in subsession `subsession` with the group secret `secret`.
 pub(super) fn group<C: Cipher, P: Padding>(size: usize, subsession: u8, secret: u8) -> Vec<Aead<C, P>> {
     let verifying = (0..size).map(|i| (name(i), *signing(i).verifying_key()));
-    let verifying = verifying.collect::<std::collections::BTreeMap<_, _>>();
+    let verifying = verifying.collect::<concilium_core::MemberMap<_>>();
     let keys = |i| SubsessionKeys {
         subsession: SubsessionId::from_bytes([subsession; 32]),
         secret: Secret::new([secret; 32]),

@@ -46,7 +46,7 @@ impl Record {
     fn remember(&mut self, group: &Group) {
         let who = group.members.first().unwrap();
         let state = group.people[who].state.as_ref().unwrap();
-        let point = state.contribution.raise(&state.members[who].slot).unwrap();
+        let point = state.contribution.raise(state.slot(who).unwrap()).unwrap();
         self.secrets.push((*point, group.members.clone()));
     }
 

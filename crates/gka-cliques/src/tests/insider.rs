@@ -113,7 +113,7 @@ fn corrupt_refresh(group: &mut Group, by: usize, victim: usize, slot: Element) -
             else {
                 panic!("a refresh is one packet");
             };
-            let (order, _) = crate::agreement::slot_order(&data);
+            let order = crate::agreement::SlotOrder::of(&data);
             flow.elements[victim] = slot;
             let course = crate::schedule::Course {
                 data: &data,
@@ -125,7 +125,7 @@ fn corrupt_refresh(group: &mut Group, by: usize, victim: usize, slot: Element) -
             };
             let shared = proposal
                 .contribution
-                .raise(&state.members[&name(by)].slot)
+                .raise(state.slot(&name(by)).unwrap())
                 .unwrap();
             let keys = crate::schedule::Keys::derive(course.transcript(), &shared);
             *confirmation = keys.confirm(&name(by), &proposal.prepared.as_ref().unwrap().1);
@@ -167,7 +167,13 @@ fn a05_a06_c10_the_victim_of_a_one_packet_operation_knows_and_names_the_initiato
 #[test]
 fn a05_a_slot_that_stands_as_it_stood_is_refused() {
     let mut group = established(4);
-    let stale = group.people[&name(2)].state.as_ref().unwrap().members[&name(2)].slot;
+    let stale = group.people[&name(2)]
+        .state
+        .as_ref()
+        .unwrap()
+        .slot(&name(2))
+        .copied()
+        .unwrap();
     let ends = corrupt_refresh(&mut group, 1, 2, stale);
     assert_eq!(ends[&name(2)], failed(Some(1), Reason::Duplicate, true));
 }
@@ -396,7 +402,14 @@ fn k11_two_members_cannot_confirm_one_key() {
 #[test]
 fn c8_k11_a_refresh_with_a_signing_key_that_is_in_use_fails() {
     let mut group = established(3);
-    let used = group.people[&name(0)].keys.as_ref().unwrap().verifying[&name(2)];
+    let used = group.people[&name(0)]
+        .keys
+        .as_ref()
+        .unwrap()
+        .verifying
+        .get(&name(2))
+        .copied()
+        .unwrap();
     let ends = run_corrupted(&mut group, 1, &names(0..3), |group, _, echo| {
         altered(group, &echo, |content| confirmation(content).unwrap().key = used)
     });

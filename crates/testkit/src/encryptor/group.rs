@@ -1,7 +1,5 @@
 //! The group that the checks work on.
 
-use std::collections::BTreeMap;
-
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Content, MessageEncryptor, Sealed};
@@ -51,7 +49,7 @@ impl Group {
             subsession: SubsessionId::from_bytes([self.subsession; 32]),
             secret: Secret::new([self.secret; 32]),
             signing: Self::signing(me),
-            verifying: self.members.iter().map(member).collect::<BTreeMap<_, _>>(),
+            verifying: self.members.iter().map(member).collect(),
         }
     }
 

@@ -49,7 +49,7 @@ impl MessageEncryptor for Plain {
     type Step = ();
 
     fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, RestoreError> {
-        let members: MemberSet = keys.verifying.keys().cloned().collect();
+        let members: MemberSet = keys.members();
         let mut key = Secret::zeroed();
         FramedHash::new("concilium testkit 2026-11 plain cipher key")
             .field(keys.subsession.as_bytes())

@@ -1,7 +1,6 @@
 //! An encryptor against the network, and against insiders.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
@@ -196,7 +195,7 @@ fn keys(n: usize) -> SubsessionKeys {
     let signing: Vec<SigningKey> = (1..=3)
         .map(|seed| SigningKey::from_seed(&Secret::new([seed; 32])))
         .collect();
-    let verifying: BTreeMap<_, _> = signing
+    let verifying = signing
         .iter()
         .enumerate()
         .map(|(n, key)| (member(n), *key.verifying_key()))

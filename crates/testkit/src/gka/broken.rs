@@ -134,16 +134,15 @@ impl<O: Export + fmt::Debug> fmt::Debug for BrokenOperation<O> {
 fn broken_keys(violation: Violation, me: &MemberId, keys: &mut SubsessionKeys) {
     match violation {
         Violation::KeyMissing => {
-            keys.verifying.pop_last();
+            let last = keys.verifying.keys().next_back().cloned();
+            last.and_then(|last| keys.verifying.remove(&last));
         }
         Violation::SecretsDiffer if *me == name(1) => keys.secret = Secret::new([1; 32]),
         Violation::SecretStays => keys.secret = Secret::new([2; 32]),
         Violation::KeyTwice => {
-            if let (Some(first), Some(mut last)) = (
-                keys.verifying.values().next().copied(),
-                keys.verifying.last_entry(),
-            ) {
-                last.insert(first);
+            let first = keys.verifying.values().next().copied();
+            if let (Some(first), Some(last)) = (first, keys.verifying.values_mut().next_back()) {
+                *last = first;
             }
         }
         _ => {}

@@ -420,7 +420,7 @@ impl GroupKeyAgreement for Dictator {
             subsession: SubsessionId::from_bytes(derive(&chosen, &course, b"subsession")),
             secret: Secret::new(derive(&chosen, &course, b"secret")),
             signing: own.signing.clone(),
-            verifying,
+            verifying: verifying.into(),
         };
         let known = |who: &MemberId| state.and_then(|state| state.contributed.get(who)).copied();
         let contributed = data.after.iter().map(|who| {

@@ -482,8 +482,8 @@ impl<G: GroupKeyAgreement> Group<G> {
                 "K-4: {who} holds the same verifying keys"
             );
             assert_eq!(
-                own.verifying[who],
-                *own.signing.verifying_key(),
+                own.verifying.get(who),
+                Some(own.signing.verifying_key()),
                 "K-4: and its own"
             );
         }
