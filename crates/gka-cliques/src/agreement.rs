@@ -9,13 +9,13 @@ use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError, Reason,
     ReceiveError, RestoreError, Role, Started, signed,
 };
+use concilium_gka_dh::{Contribution, Element, Keys, all_distinct, check_proposal, restore};
 
 use crate::SUITE;
-use crate::element::{Contribution, Element, all_distinct};
+use crate::course::Course;
 use crate::operation::Operation;
-use crate::payload::{Body, Content, Flow, Payload, check_suite};
-use crate::schedule::{Course, Keys};
-use crate::state::{Proposal, State, restore};
+use crate::payload::{Body, Content, Flow, Payload};
+use crate::state::{Proposal, State};
 
 /// CLIQUES with authenticated confirmation, as one member runs it.
 pub struct Cliques {
@@ -30,24 +30,6 @@ impl Cliques {
         Self {
             identity: Arc::new(identity),
             directory,
-        }
-    }
-
-    /// Whether such an operation can start from such a state.
-    fn check_proposal(&self, state: Option<&State>, data: &AssociatedData) -> Result<(), ProposeError> {
-        let me = self.identity.member();
-        let fits = match state {
-            Some(state) => *state.members() == data.before,
-            None => data.before.len() == 1,
-        };
-        if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
-            return Err(ProposeError::Members(Reason::WrongMembers));
-        }
-        check_suite(data).map_err(ProposeError::Members)?;
-        let unknown = |member: &&MemberId| self.directory.identity_key(member).is_none();
-        match data.after.minus(&data.before).iter().find(unknown) {
-            Some(unknown) => Err(ProposeError::UnknownIdentity(unknown.clone())),
-            None => Ok(()),
         }
     }
 }
@@ -118,8 +100,8 @@ impl GroupKeyAgreement for Cliques {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        self.check_proposal(state, &data)?;
-        let me = self.identity.member();
+        let (me, members) = (self.identity.member(), state.map(State::members));
+        check_proposal(me, members, &data, SUITE, &*self.directory)?;
         let order = SlotOrder::of(&data);
         let kept = &order.kept;
         let corrupt = |members: &[&MemberId], at: usize| {
@@ -159,7 +141,7 @@ impl GroupKeyAgreement for Cliques {
                 // A packet's id is known only once the channel has echoed it (O-1): see decision 0004.
                 initial: None,
             };
-            let keys = Keys::derive(course.transcript(), &shared);
+            let keys = Keys::derive(course.transcript(), &*shared);
             let confirmation = keys.confirm(me, &signing);
             (
                 Body::Downflow(Flow { nonce, elements }, confirmation),

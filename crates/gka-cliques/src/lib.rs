@@ -31,14 +31,13 @@
 //! How operations are driven is the contract's matter: [`concilium_gka`]. Packets, limits, and what a corrupt member can
 //! and cannot do: `docs/spec/cliques.md`.
 //!
-//! What to read first: `operation` (a running operation), then `agreement` (proposing), `schedule` (from the point to
-//! keys), `element` (the arithmetic).
+//! What to read first: `operation` (a running operation), then `agreement` (proposing). The arithmetic and the way from the
+//! group's point to keys are in [`concilium_gka_dh`].
 
 mod agreement;
-mod element;
+mod course;
 mod operation;
 mod payload;
-mod schedule;
 mod state;
 #[cfg(test)]
 mod tests;

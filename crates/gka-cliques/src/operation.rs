@@ -7,17 +7,20 @@ use std::sync::Arc;
 use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
 use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
-    AssociatedData, Export, Failure, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError,
-    Role, Started, signed,
+    AssociatedData, Export, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError, Role,
+    Started, signed,
+};
+use concilium_gka_dh::{
+    Confirmation, Contribution, Element, Keys, Transcript, check_base, ending, export, failure, only_suspect,
+    restore,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::agreement::SlotOrder;
-use crate::element::{Contribution, Element};
+use crate::course::Course;
 use crate::payload::{Body, Content, Flow, Payload};
-use crate::schedule::{Confirmation, Course, Keys, Transcript};
-use crate::state::{Proposal, Share, State, export, restore};
+use crate::state::{Proposal, Share, State};
 
 /// An operation, as one member runs it, from its initial packet on.
 ///
@@ -90,25 +93,6 @@ struct Confirming {
     confirmed: BTreeMap<MemberId, VerifyingKey>,
 }
 
-fn failure(culprit: Option<&MemberId>, reason: Reason) -> ReceiveError {
-    ReceiveError::Failed(Failure {
-        culprit: culprit.cloned(),
-        reason,
-        ends: false,
-    })
-}
-
-/// Marks a failure by a packet with which the operation succeeds for those whom nothing is wrong for.
-fn ending(error: ReceiveError) -> ReceiveError {
-    match error {
-        ReceiveError::Failed(failure) => ReceiveError::Failed(Failure {
-            ends: true,
-            ..failure
-        }),
-        other => other,
-    }
-}
-
 /// C-9, C-10: the keys as we compute them, if the confirmation's author computed the same.
 fn agree(
     course: &Course<'_>,
@@ -126,7 +110,7 @@ fn agree(
     let shared = contribution
         .raise(slot)
         .map_err(|_| failure(Some(author), Reason::BadElement))?;
-    let keys = Keys::derive(transcript, &shared);
+    let keys = Keys::derive(transcript, &*shared);
     if keys.confirmed_by(author, confirmation) {
         Ok(keys)
     } else {
@@ -187,7 +171,8 @@ impl Operation {
         }
         // A joiner starts with nothing, whatever it may still hold of former times.
         let state = state.filter(|_| data.before.contains(me));
-        check_base(me, state, base.as_ref(), &data)?;
+        let known = state.map(|state| (state.members(), &state.transcript));
+        check_base(me, known, base.as_ref(), &data)?;
 
         let order = SlotOrder::of(&data);
         let (flow, confirmation) = match body {
@@ -330,7 +315,7 @@ impl Operation {
             elements.push(*cardinal);
             let shared = contribution.raise(cardinal).map_err(bad)?;
             let course = self.course(&nonces, &elements, Some(self.run.id));
-            let keys = Keys::derive(course.transcript(), &shared);
+            let keys = Keys::derive(course.transcript(), &*shared);
             let confirmation = keys.confirm(me, &signing);
             prepared = Some((keys, signing));
             Body::Downflow(Flow { nonce, elements }, confirmation)
@@ -557,8 +542,8 @@ impl Operation {
             .ok_or_else(|| failure(None, Reason::WrongMembers))?;
         let transcript = *keys.transcript();
         let keys = SubsessionKeys {
-            subsession: keys.subsession,
-            secret: keys.secret.clone(),
+            subsession: keys.subsession(),
+            secret: keys.secret().clone(),
             signing: signing.clone(),
             verifying: verifying.clone(),
         };
@@ -615,16 +600,8 @@ impl Operation {
     }
 
     /// C-10: our keys differ from `author`'s. Every contributor could have seen to that, or the author could pretend.
-    /// We did not; if only one remains, it was that one.
     fn only_suspect<'a>(&'a self, author: &'a MemberId) -> Option<&'a MemberId> {
-        let me = self.identity.member();
-        let mut suspects = self
-            .contributors()
-            .filter(|who| *who != author)
-            .chain([author])
-            .filter(|who| *who != me);
-        let suspect = suspects.next()?;
-        suspects.next().is_none().then_some(suspect)
+        only_suspect(self.identity.member(), self.contributors().chain([author]))
     }
 
     pub(crate) fn restore(identity: &Arc<Identity>, bytes: &[u8]) -> Result<Self, RestoreError> {
@@ -649,25 +626,6 @@ impl Operation {
                 Phase::Over => true,
             };
         fits.then_some(operation).ok_or(RestoreError)
-    }
-}
-
-/// Whether we hold what the operation starts from. Only those who were members can see that.
-fn check_base(
-    me: &MemberId,
-    state: Option<&State>,
-    base: Option<&Transcript>,
-    data: &AssociatedData,
-) -> Result<(), ReceiveError> {
-    match (state, base) {
-        _ if !data.before.contains(me) => Ok(()),
-        (Some(state), _) if *state.members() != data.before => Err(failure(None, Reason::WrongMembers)),
-        // K-9, A-10: a replayed initial packet starts from another state than ours. Nobody is named: whoever
-        // replays it is not its author.
-        (Some(state), Some(base)) if state.transcript == *base => Ok(()),
-        (Some(_), _) => Err(failure(None, Reason::WrongOperation)),
-        (None, None) => Ok(()),
-        (None, Some(_)) => Err(failure(None, Reason::NoState)),
     }
 }
 

@@ -3,15 +3,12 @@
 //! Byte layouts: `docs/spec/cliques.md`.
 
 use concilium_core::keys::VerifyingKey;
-use concilium_core::{FramedHash, MemberId, wire};
+use concilium_core::{MemberId, wire};
 use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
+use concilium_gka_dh::{Confirmation, Element, Transcript, all_distinct, check_suite, flatten};
 use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
-use crate::element::{Element, all_distinct, flatten};
-use crate::schedule::{Confirmation, Transcript};
-
-const FINGERPRINT: &str = "concilium 2026-11 cliques v1 own packet";
 
 /// What a packet of this key agreement carries: decoded, and well formed by itself. What it says may be wrong all
 /// the same.
@@ -65,13 +62,7 @@ impl Content {
 
     /// Names the packet by what it says, so that we know our own when it comes back (C-9).
     pub(crate) fn fingerprint(&self, role: &Role) -> [u8; 32] {
-        let hash = match role {
-            Role::Initial(data) => FramedHash::new(FINGERPRINT).field(&wire::encode(data)),
-            Role::Later { initial } | Role::Abort { initial } => {
-                FramedHash::new(FINGERPRINT).field(initial.as_bytes())
-            }
-        };
-        hash.field(&self.encode()).finish()
+        concilium_gka_dh::fingerprint(role, &self.encode())
     }
 }
 
@@ -107,7 +98,7 @@ fn check_initial(
     has_base: bool,
     body: &Body,
 ) -> Result<(), Reason> {
-    check_suite(data)?;
+    check_suite(data, SUITE)?;
     let joiners = data.after.minus(&data.before).len();
     let (without_joiners, kept) = (joiners == 0, data.after.len() - joiners);
     // Who holds no keys is alone (C-1).
@@ -119,15 +110,6 @@ fn check_initial(
         Body::Upflow(flow) if !without_joiners && flow.elements.len() == kept + 1 => Ok(()),
         Body::Downflow(flow, _) if without_joiners && flow.elements.len() == kept => Ok(()),
         _ => Err(Reason::Malformed),
-    }
-}
-
-/// Whether the key agreement that the associated data name is this one.
-pub(crate) fn check_suite(data: &AssociatedData) -> Result<(), Reason> {
-    if data.suite.split('/').next() == Some(SUITE) {
-        Ok(())
-    } else {
-        Err(Reason::WrongSuite)
     }
 }
 

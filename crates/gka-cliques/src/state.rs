@@ -3,31 +3,11 @@
 use std::fmt;
 
 use concilium_core::keys::{SigningKey, VerifyingKey};
-use concilium_core::{MemberId, MemberMap, MemberSet, Time, wire};
+use concilium_core::{MemberId, MemberMap, MemberSet, Time};
 use concilium_gka::{Export, RestoreError};
+use concilium_gka_dh::{Contribution, Element, Keys, Transcript, export, restore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
-
-use crate::element::{Contribution, Element};
-use crate::schedule::{Keys, Transcript};
-
-/// The layout of exports that this code writes and reads.
-const EXPORT_VERSION: u8 = 2;
-
-/// The longest export that is read: 1,024 members with names of 255 bytes, three times over (before, after, keys),
-/// and 200 bytes more for each, fit twice.
-const MAX_EXPORT_BYTES: usize = 2 << 20;
-
-pub(crate) fn export<T: Serialize>(value: &T) -> Zeroizing<Vec<u8>> {
-    wire::encode_secret(&(EXPORT_VERSION, value))
-}
-
-pub(crate) fn restore<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, RestoreError> {
-    match wire::decode(bytes, MAX_EXPORT_BYTES)? {
-        (EXPORT_VERSION, value) => Ok(value),
-        _ => Err(RestoreError),
-    }
-}
 
 /// What a successful operation leaves to one member.
 ///

@@ -8,6 +8,10 @@ use super::workspace::{Package, Workspace};
 /// The five that stand on `core` alone.
 const PARTS: [&str; 5] = ["gka", "encryptor", "transcript", "server-order", "liveness"];
 
+/// What the implementations of a contract may share, beside the contract: for each contract, such crates. They stand where
+/// implementations do, and know none.
+const SHARED: [(&str, &str); 1] = [("gka", "gka-dh")];
+
 /// Crates that may touch clock, disk, network or an async runtime: they drive the others.
 const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 
@@ -79,7 +83,11 @@ fn allowed(name: &str) -> Option<Vec<&str>> {
         implementation => ["gka", "encryptor"]
             .into_iter()
             .find(|contract| is_variant(implementation, contract))
-            .map(|contract| vec!["core", contract]),
+            .map(|contract| {
+                let shared = SHARED.iter().filter(|(whose, _)| *whose == contract);
+                let shared = shared.map(|(_, shared)| *shared).filter(|shared| *shared != name);
+                ["core", contract].into_iter().chain(shared).collect()
+            }),
     }
 }
 
@@ -201,7 +209,8 @@ mod tests {
         let good = findings(&[
             ("core", "c-core", &[]),
             ("gka", "c-gka", &["c-core"]),
-            ("gka-cliques", "c-gka-cliques", &["c-gka", "c-core"]),
+            ("gka-dh", "c-gka-dh", &["c-gka", "c-core"]),
+            ("gka-cliques", "c-gka-cliques", &["c-gka", "c-gka-dh", "c-core"]),
             ("session", "c-session", &["c-core", "c-gka"]),
             ("concilium", "c", &["c-session", "c-gka-cliques"]),
             ("relay", "c-relay", &["c", "tokio"]),
@@ -209,7 +218,7 @@ mod tests {
             ("", "tokio", &[]),
         ]);
         assert_eq!(good, [""; 0]);
-        let upward: [(&str, &[Crate<'_>]); 5] = [
+        let upward: [(&str, &[Crate<'_>]); 8] = [
             ("core on gka", &[("core", "a", &["b"]), ("gka", "b", &[])]),
             ("part on part", &[("gka", "a", &["b"]), ("liveness", "b", &[])]),
             (
@@ -219,6 +228,18 @@ mod tests {
             (
                 "implementation on session",
                 &[("gka-bd", "a", &["b"]), ("session", "b", &[])],
+            ),
+            (
+                "implementation on implementation",
+                &[("gka-bd", "a", &["b"]), ("gka-cliques", "b", &[])],
+            ),
+            (
+                "what implementations share on one of them",
+                &[("gka-dh", "a", &["b"]), ("gka-cliques", "b", &[])],
+            ),
+            (
+                "another contract's implementation on it",
+                &[("encryptor-x", "a", &["b"]), ("gka-dh", "b", &[])],
             ),
             (
                 "testkit on relay",

@@ -8,7 +8,7 @@ use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 
 use super::*;
-use crate::element::Element;
+use concilium_gka_dh::Element;
 
 /// Everything that was ever seen or held in a group.
 #[derive(Default)]
@@ -19,7 +19,7 @@ struct Record {
     secrets: Vec<([u8; 32], MemberSet)>,
 }
 
-fn scalar_bytes(contribution: &crate::element::Contribution) -> [u8; 32] {
+fn scalar_bytes(contribution: &concilium_gka_dh::Contribution) -> [u8; 32] {
     let bytes = concilium_core::wire::encode_secret(contribution);
     bytes.as_slice().try_into().unwrap()
 }
@@ -138,10 +138,10 @@ fn c4_the_five_hundredth_refresh_costs_what_the_first_does() {
     let mut group = established(3);
     let mut costs = BTreeSet::new();
     for _ in 0..500 {
-        let before = crate::element::tests::MULTIPLICATIONS.get();
+        let before = concilium_gka_dh::multiplications();
         group.run_watched(&name(1), &names(0..3), |_, _| {});
         let size = group.member(&name(1)).export()[0].len();
-        costs.insert((crate::element::tests::MULTIPLICATIONS.get() - before, size));
+        costs.insert((concilium_gka_dh::multiplications() - before, size));
     }
     // Proposing multiplies two slots and the secret; each of the two others then computes the secret.
     assert_eq!(costs.len(), 1, "{costs:?}");

@@ -1,11 +1,11 @@
 //! Corrupt members, and thieves of identity keys.
 
 use super::*;
-use crate::element::{Contribution, Element};
-use crate::schedule::Confirmation;
 use concilium_core::keys::SigningKey;
 use concilium_core::{Context, Secret, Time};
 use concilium_gka::{GroupKeyAgreement as _, OpenError, ProposeError};
+use concilium_gka_dh::Confirmation;
+use concilium_gka_dh::{Contribution, Element};
 use concilium_testkit::rng;
 
 /// A point that no honest member computed: a known multiple of the base point.
@@ -115,7 +115,7 @@ fn corrupt_refresh(group: &mut Group, by: usize, victim: usize, slot: Element) -
             };
             let order = crate::agreement::SlotOrder::of(&data);
             flow.elements[victim] = slot;
-            let course = crate::schedule::Course {
+            let course = crate::course::Course {
                 data: &data,
                 base: base.as_ref(),
                 order: &order,
@@ -127,7 +127,7 @@ fn corrupt_refresh(group: &mut Group, by: usize, victim: usize, slot: Element) -
                 .contribution
                 .raise(state.slot(&name(by)).unwrap())
                 .unwrap();
-            let keys = crate::schedule::Keys::derive(course.transcript(), &shared);
+            let keys = concilium_gka_dh::Keys::derive(course.transcript(), &*shared);
             *confirmation = keys.confirm(&name(by), &proposal.prepared.as_ref().unwrap().1);
         })
     })

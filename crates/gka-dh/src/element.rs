@@ -10,24 +10,27 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::point::{Link, Point};
+
 /// A canonical field encoding that is not the identity's: what a slot must look like to be taken off the wire.
 ///
 /// Whether it is a point at all is found out by [`Contribution::raise`], by those who compute with it: of a long
 /// list of slots each member needs its own alone, and decompressing the others would cost more than all the rest
 /// of a refresh. A slot that is no point harms the member whose slot it is, exactly as a wrong point would.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Element([u8; Element::BYTES]);
+pub struct Element([u8; Element::BYTES]);
 
 impl Element {
     /// Bytes of an encoding.
-    pub(crate) const BYTES: usize = 32;
+    pub const BYTES: usize = 32;
 
     /// The base point.
-    pub(crate) const BASE: Self = Self(RISTRETTO_BASEPOINT_COMPRESSED.0);
+    pub const BASE: Self = Self(RISTRETTO_BASEPOINT_COMPRESSED.0);
 
     /// K-11: refuses the identity (all zero), what is not below the field's prime 2^255 - 19, and what is negative
     /// (odd): the conditions of RFC 9496, section 4.3.1, that can be seen from the bytes.
-    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
         let [first, middle @ .., last] = &bytes;
         let below_prime =
             *last < 0x7f || (*last == 0x7f && (middle.iter().any(|byte| *byte != 0xff) || *first < 0xed));
@@ -36,18 +39,20 @@ impl Element {
         (below_prime && non_negative && !identity).then_some(Self(bytes))
     }
 
-    #[cfg(test)]
-    pub(crate) fn as_bytes(&self) -> &[u8; Self::BYTES] {
+    /// The encoding.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 
-    fn point(&self) -> Option<RistrettoPoint> {
+    pub(crate) fn point(&self) -> Option<RistrettoPoint> {
         CompressedRistretto(self.0).decompress()
     }
 }
 
 /// The encodings one after the other: all have one length, so this needs no frames.
-pub(crate) fn flatten(elements: &[Element]) -> Vec<u8> {
+#[must_use]
+pub fn flatten(elements: &[Element]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(elements.len() * Element::BYTES);
     for element in elements {
         bytes.extend_from_slice(&element.0);
@@ -82,7 +87,8 @@ impl<'de> Deserialize<'de> for Element {
 ///
 /// Every member asks this of every flow, and elements of honest members differ in their first bytes already: those are
 /// sorted as integers, and whole elements only where two begin alike.
-pub(crate) fn all_distinct(elements: &[Element]) -> bool {
+#[must_use]
+pub fn all_distinct(elements: &[Element]) -> bool {
     let starts = elements.iter().map(|element| element.0.first_chunk().copied());
     let starts = starts.map(|start| u64::from_ne_bytes(start.unwrap_or_default()));
     differ_pairwise(starts.collect()) || differ_pairwise(elements.to_vec())
@@ -97,14 +103,21 @@ fn differ_pairwise<T: Ord>(mut items: Vec<T>) -> bool {
 ///
 /// C-4: the group has prime order, so whatever factors a member mixes in over time condense into this one.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Contribution(Scalar);
+pub struct Contribution(Scalar);
 
 /// An element that is not a point: its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotAPoint(pub(crate) usize);
+pub struct NotAPoint(
+    /// Counted from 0.
+    pub usize,
+);
 
 impl Contribution {
-    pub(crate) fn random(cx: &mut Context<'_>) -> Result<Self, RandomnessError> {
+    /// A fresh one.
+    ///
+    /// # Errors
+    /// The random source fails.
+    pub fn random(cx: &mut Context<'_>) -> Result<Self, RandomnessError> {
         // Twice the bytes that a scalar needs: the reduction then leaves no bias that anybody could see.
         let mut scalar = Scalar::from_bytes_mod_order_wide(cx.secret::<64>()?.expose());
         let contribution = Self::checked(scalar).ok_or(RandomnessError);
@@ -117,21 +130,46 @@ impl Contribution {
     }
 
     /// Both factors in one. Not zero, because neither is and the order is prime.
-    pub(crate) fn times(&self, factor: &Self) -> Self {
+    #[must_use]
+    pub fn times(&self, factor: &Self) -> Self {
         Self(self.0 * factor.0)
     }
 
     /// This contribution times one element. The result is as secret as the caller's use of it.
-    pub(crate) fn raise(&self, element: &Element) -> Result<Zeroizing<[u8; Element::BYTES]>, NotAPoint> {
+    ///
+    /// # Errors
+    /// The element is no point.
+    pub fn raise(&self, element: &Element) -> Result<Zeroizing<[u8; Element::BYTES]>, NotAPoint> {
         let product = Zeroizing::new(multiply(&self.0, element).ok_or(NotAPoint(0))?);
         Ok(Zeroizing::new(product.compress().0))
+    }
+
+    /// This contribution times the base point: what is published of it.
+    #[must_use]
+    pub fn public(&self) -> Point {
+        count();
+        let point = RistrettoPoint::mul_base(&self.0);
+        Point {
+            encoding: Element(point.compress().0),
+            point,
+        }
+    }
+
+    /// What we and the owner of `theirs` can both compute, and nobody else.
+    #[must_use]
+    pub fn agree(&self, theirs: &Point) -> Link {
+        count();
+        Link(theirs.point * self.0)
     }
 
     /// This contribution times each element, to be sent.
     ///
     /// Compressing costs an inverse square root each; doubling and compressing a whole batch costs one inversion
     /// for all. So this multiplies by one half of the scalar, and lets the batch double.
-    pub(crate) fn raise_all(&self, elements: &[Element]) -> Result<Vec<Element>, NotAPoint> {
+    ///
+    /// # Errors
+    /// An element is no point: the first such.
+    pub fn raise_all(&self, elements: &[Element]) -> Result<Vec<Element>, NotAPoint> {
         let half = Zeroizing::new(self.0.div_by_2());
         let points = elements
             .iter()
@@ -147,14 +185,30 @@ impl Contribution {
     }
 }
 
-/// The one place that multiplies. Constant in time with respect to the scalar; the element is public.
+/// Constant in time with respect to the scalar; the element is public.
 fn multiply(scalar: &Scalar, element: &Element) -> Option<RistrettoPoint> {
-    #[cfg(test)]
-    tests::MULTIPLICATIONS.with(|count| count.set(count.get() + 1));
+    count();
     if *element == Element::BASE {
         return Some(RistrettoPoint::mul_base(scalar));
     }
     element.point().map(|point| point * scalar)
+}
+
+#[cfg(feature = "counting")]
+std::thread_local! {
+    static MULTIPLICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Scalar multiplications by this thread so far.
+#[cfg(feature = "counting")]
+#[must_use]
+pub fn multiplications() -> usize {
+    MULTIPLICATIONS.get()
+}
+
+fn count() {
+    #[cfg(feature = "counting")]
+    MULTIPLICATIONS.with(|count| count.set(count.get() + 1));
 }
 
 impl fmt::Debug for Contribution {
@@ -179,15 +233,10 @@ impl<'de> Deserialize<'de> for Contribution {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use concilium_core::Time;
     use concilium_testkit::rng;
-
-    std::thread_local! {
-        /// Scalar multiplications by this thread so far.
-        pub(crate) static MULTIPLICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-    }
 
     fn contribution(seed: u64) -> Contribution {
         Contribution::random(&mut Context::new(Time::ZERO, &mut rng::seeded(seed))).unwrap()

@@ -1,0 +1,196 @@
+//! From what the members computed to keys, and the confirmation that all computed the same (C-6, C-7).
+
+use concilium_core::keys::{SigningKey, VerifyingKey};
+use concilium_core::{FramedHash, MemberId, Secret, SubsessionId};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroize as _;
+
+use crate::Transcript;
+
+const CONFIRMATION: &str = "concilium 2026-11 gka v1 confirmation";
+const CONFIRMATION_KEY: &[u8] = b"concilium 2026-11 gka v1 confirmation key";
+const GROUP_SECRET: &[u8] = b"concilium 2026-11 gka v1 group secret";
+const SUBSESSION_ID: &[u8] = b"concilium 2026-11 gka v1 subsession id";
+
+/// What confirmations are made with. Erased when dropped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConfirmationKey(
+    /// As long as HMAC's block, which is the longest key that is used as it is.
+    Secret<64>,
+);
+
+impl ConfirmationKey {
+    /// C-6: HKDF with SHA-256 (RFC 5869), the transcript hash as salt, the encoding of what was computed as input.
+    #[must_use]
+    pub fn derive(transcript: &Transcript, computed: &[u8]) -> Self {
+        Self(expand(&extract(transcript, computed), CONFIRMATION_KEY))
+    }
+
+    /// C-7: what `me` says who holds this key, took part in `transcript`, and will sign with the secret half of `key`.
+    #[must_use]
+    pub fn confirm(&self, transcript: Transcript, me: &MemberId, key: VerifyingKey) -> Confirmation {
+        Confirmation {
+            transcript,
+            key,
+            mac: self.mac(&transcript, me, &key),
+        }
+    }
+
+    /// Whether `author` holds this key too (K-7), in constant time. That both took part in the same is for the caller to
+    /// compare.
+    #[must_use]
+    pub fn confirmed_by(&self, author: &MemberId, confirmation: &Confirmation) -> bool {
+        self.mac(&confirmation.transcript, author, &confirmation.key)
+            .ct_eq(&confirmation.mac)
+            .into()
+    }
+
+    fn mac(&self, transcript: &Transcript, author: &MemberId, key: &VerifyingKey) -> [u8; 32] {
+        let framed = FramedHash::new(CONFIRMATION)
+            .field(transcript)
+            .field(author.as_bytes())
+            .field(key.as_bytes())
+            .finish();
+        Hmac::<Sha256>::new(self.0.expose().into())
+            .chain_update(framed)
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+}
+
+/// The keys that come of one operation (C-6). Erased when dropped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keys {
+    transcript: Transcript,
+    confirmation: ConfirmationKey,
+    secret: Secret<32>,
+    subsession: SubsessionId,
+}
+
+impl Keys {
+    /// C-6: all of them by HKDF with SHA-256 (RFC 5869), the transcript hash as salt, the encoding of what the members
+    /// computed as input, and a label for each.
+    #[must_use]
+    pub fn derive(transcript: Transcript, computed: &[u8]) -> Self {
+        let hkdf = extract(&transcript, computed);
+        Self {
+            transcript,
+            confirmation: ConfirmationKey(expand(&hkdf, CONFIRMATION_KEY)),
+            secret: expand(&hkdf, GROUP_SECRET),
+            subsession: SubsessionId::from_bytes(*expand(&hkdf, SUBSESSION_ID).expose()),
+        }
+    }
+
+    /// What the operation consisted of.
+    #[must_use]
+    pub const fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// What the subsession's encryptor starts from.
+    #[must_use]
+    pub const fn secret(&self) -> &Secret<32> {
+        &self.secret
+    }
+
+    /// The subsession's id.
+    #[must_use]
+    pub const fn subsession(&self) -> SubsessionId {
+        self.subsession
+    }
+
+    /// Our confirmation: that we hold these keys, and the key that we shall sign with (C-7).
+    #[must_use]
+    pub fn confirm(&self, me: &MemberId, signing: &SigningKey) -> Confirmation {
+        self.confirmation
+            .confirm(self.transcript, me, *signing.verifying_key())
+    }
+
+    /// Whether `author` took part in the same operation and holds the same keys (K-7), in constant time.
+    #[must_use]
+    pub fn confirmed_by(&self, author: &MemberId, confirmation: &Confirmation) -> bool {
+        self.transcript == confirmation.transcript && self.confirmation.confirmed_by(author, confirmation)
+    }
+}
+
+fn extract(transcript: &Transcript, computed: &[u8]) -> Hkdf<Sha256> {
+    let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(Some(transcript), computed);
+    extracted.as_mut_slice().zeroize();
+    hkdf
+}
+
+fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, label: &[u8]) -> Secret<N> {
+    const {
+        assert!(
+            N <= 255 * 32,
+            "HKDF gives at most 255 hashes, and has no other error"
+        )
+    };
+    let mut key = Secret::zeroed();
+    let expanded = hkdf.expand(label, key.expose_mut());
+    debug_assert!(expanded.is_ok());
+    key
+}
+
+/// What a member says to confirm an operation (C-7). Its id is its packet's author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// What its author took part in.
+    pub transcript: Transcript,
+    /// What its author will sign with (C-8).
+    pub key: VerifyingKey,
+    /// Made with the confirmation key.
+    pub mac: [u8; 32],
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn c6_c7_keys_and_confirmations_are_bound_to_transcript_input_author_and_key() {
+        let keys = Keys::derive([1; 32], &[2; 32]);
+        let [left, right] = keys.confirmation.0.expose().as_chunks().0 else {
+            panic!("64 bytes");
+        };
+        let parts = BTreeSet::from([keys.secret.expose(), keys.subsession.as_bytes(), left, right]);
+        assert_eq!(parts.len(), 4, "C-6: each label gives another key");
+        let alone = ConfirmationKey::derive(&[1; 32], &[2; 32]);
+        assert_eq!(alone.0, keys.confirmation.0, "one derivation");
+        let others = [
+            Keys::derive([3; 32], &[2; 32]),
+            Keys::derive([1; 32], &[4; 32]),
+            Keys::derive([1; 32], &[2; 64]),
+        ];
+        let (alice, bob) = (MemberId::new("alice").unwrap(), MemberId::new("bob").unwrap());
+        let signing = SigningKey::from_seed(&Secret::new([5; 32]));
+        let confirmation = keys.confirm(&alice, &signing);
+        assert!(keys.confirmed_by(&alice, &confirmation));
+        assert!(!keys.confirmed_by(&bob, &confirmation));
+        for other in others {
+            assert!(other.secret != keys.secret && other.subsession != keys.subsession);
+            assert!(!other.confirmed_by(&alice, &confirmation));
+        }
+        let other = SigningKey::from_seed(&Secret::new([6; 32]));
+        let swapped = Confirmation {
+            key: *other.verifying_key(),
+            ..confirmation.clone()
+        };
+        assert!(!keys.confirmed_by(&alice, &swapped));
+        let elsewhere = Confirmation {
+            transcript: [7; 32],
+            ..confirmation
+        };
+        assert!(
+            !alone.confirmed_by(&alice, &elsewhere),
+            "the MAC covers the transcript"
+        );
+    }
+}

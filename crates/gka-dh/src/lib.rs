@@ -1,0 +1,46 @@
+//! What concilium's Diffie-Hellman key agreements share, so that each of them is its own algebra and packets, and little else.
+//!
+//! - [`Element`], [`Point`]: ristretto255 encodings off the wire, checked (K-11); [`Contribution`]: a member's secret scalar;
+//!   [`Link`]: what two members share.
+//! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: from what the members computed, salted with a hash of the whole
+//!   operation, to keys, and the authenticated confirmation that all hold the same (C-5 to C-7).
+//! - [`check_proposal`], [`check_base`], [`fingerprint`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what
+//!   any operation has to do.
+//!
+//! ```
+//! use concilium_core::{Context, MemberId, RandomSource, Secret, Time, keys::SigningKey};
+//! use concilium_gka_dh::{Contribution, Keys};
+//!
+//! # fn run(random: &mut dyn RandomSource) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cx = Context::new(Time::ZERO, random);
+//! let (alice, bob) = (Contribution::random(&mut cx)?, Contribution::random(&mut cx)?);
+//! let transcript = [7; 32];
+//! let alices = Keys::derive(transcript, &*alice.agree(&bob.public()).encode());
+//! let bobs = Keys::derive(transcript, &*bob.agree(&alice.public()).encode());
+//!
+//! let name = MemberId::new("alice")?;
+//! let confirmation = alices.confirm(&name, &SigningKey::from_seed(&Secret::new([1; 32])));
+//! assert!(bobs.confirmed_by(&name, &confirmation));
+//! # Ok(())
+//! # }
+//! # run(&mut concilium_testkit::rng::seeded(1)).expect("they agree");
+//! ```
+
+mod confirmation;
+mod element;
+mod operation;
+mod point;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use confirmation::{Confirmation, ConfirmationKey, Keys};
+#[cfg(feature = "counting")]
+pub use element::multiplications;
+pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
+pub use operation::{
+    Transcript, check_base, check_proposal, check_suite, ending, export, failure, fingerprint, only_suspect,
+    restore, transcript,
+};
+pub use point::{Link, Point};
