@@ -1,0 +1,190 @@
+//! What this key agreement's packets carry, and whatever about it can be judged by looking at one packet alone.
+//!
+//! Byte layouts: `docs/spec/burmester-desmedt.md`.
+
+use concilium_core::keys::VerifyingKey;
+use concilium_core::wire;
+use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
+use concilium_gka_dh::{Point, Transcript, check_suite};
+use serde::{Deserialize, Serialize};
+
+use crate::SUITE;
+
+/// What a packet of this key agreement carries: decoded, and well formed by itself. What it says may be wrong all
+/// the same.
+#[derive(Debug)]
+pub struct Payload(pub(crate) Content);
+
+/// The payload by the role of its packet.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Of an initial packet.
+    Initial {
+        /// The transcript of the operation that this one starts from; none: its author held no keys.
+        base: Option<Transcript>,
+        hello: Hello,
+    },
+    /// Of any later one.
+    Later(Body),
+    /// An abort says all by its role (O-11).
+    Abort,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// B-2.
+    Hello(Hello),
+    /// B-3, B-4.
+    Links(Links),
+}
+
+/// What a member comes with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// Its contribution times the base point.
+    pub(crate) point: Point,
+    /// What it will sign with (C-8).
+    pub(crate) key: VerifyingKey,
+}
+
+/// What a member says of its two links.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Links {
+    /// The link to the next member minus the one to the previous; none where there are only two, for whom both are one.
+    pub(crate) difference: Option<Point>,
+    /// What its author took part in.
+    pub(crate) transcript: Transcript,
+    /// Made with a key that comes of both links.
+    pub(crate) mac: [u8; 32],
+}
+
+impl Content {
+    /// The payload's bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Initial { base, hello } => wire::encode(&WireInitial {
+                base: *base,
+                hello: hello.into(),
+            }),
+            Self::Later(body) => wire::encode(&WireBody::from(body)),
+            Self::Abort => Vec::new(),
+        }
+    }
+
+    /// Names the packet by what it says, so that we know our own when it comes back (C-9).
+    pub(crate) fn fingerprint(&self, role: &Role) -> [u8; 32] {
+        concilium_gka_dh::fingerprint(role, &self.encode())
+    }
+}
+
+impl Payload {
+    /// Reads the payload of a packet that is authentic already (K-15), and judges what can be judged without
+    /// knowing anything else. All members judge alike.
+    ///
+    /// # Errors
+    /// Malformed, or not what any member would send.
+    pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Self, OpenError> {
+        match role {
+            Role::Initial(data) => {
+                let WireInitial { base, hello } = wire::decode(bytes, signed::MAX_BYTES)?;
+                let hello = Hello::try_from(hello).map_err(OpenError::Invalid)?;
+                check_initial(data, base.is_some()).map_err(OpenError::Invalid)?;
+                Ok(Self(Content::Initial { base, hello }))
+            }
+            Role::Later { .. } => {
+                let body: WireBody = wire::decode(bytes, signed::MAX_BYTES)?;
+                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
+                Ok(Self(Content::Later(body)))
+            }
+            Role::Abort { .. } if bytes.is_empty() => Ok(Self(Content::Abort)),
+            Role::Abort { .. } => Err(OpenError::Invalid(Reason::Malformed)),
+        }
+    }
+}
+
+/// Whether a change of these members may start with such a packet.
+fn check_initial(data: &AssociatedData, has_base: bool) -> Result<(), Reason> {
+    check_suite(data, SUITE)?;
+    // Who holds no keys is alone.
+    if has_base || data.before.len() == 1 {
+        Ok(())
+    } else {
+        Err(Reason::WrongMembers)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireInitial {
+    base: Option<Transcript>,
+    hello: WireHello,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireBody {
+    Hello(WireHello),
+    Links(WireLinks),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireHello {
+    point: [u8; 32],
+    key: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireLinks {
+    difference: Option<[u8; 32]>,
+    transcript: Transcript,
+    mac: [u8; 32],
+}
+
+impl From<&Body> for WireBody {
+    fn from(body: &Body) -> Self {
+        match body {
+            Body::Hello(hello) => Self::Hello(hello.into()),
+            Body::Links(links) => Self::Links(WireLinks {
+                difference: links.difference.map(|point| *point.as_bytes()),
+                transcript: links.transcript,
+                mac: links.mac,
+            }),
+        }
+    }
+}
+
+impl TryFrom<WireBody> for Body {
+    type Error = Reason;
+
+    fn try_from(body: WireBody) -> Result<Self, Reason> {
+        match body {
+            WireBody::Hello(hello) => hello.try_into().map(Self::Hello),
+            WireBody::Links(links) => {
+                let point = |bytes| Point::from_bytes(bytes).ok_or(Reason::BadElement);
+                Ok(Self::Links(Links {
+                    difference: links.difference.map(point).transpose()?,
+                    transcript: links.transcript,
+                    mac: links.mac,
+                }))
+            }
+        }
+    }
+}
+
+impl From<&Hello> for WireHello {
+    fn from(hello: &Hello) -> Self {
+        Self {
+            point: *hello.point.as_bytes(),
+            key: *hello.key.as_bytes(),
+        }
+    }
+}
+
+impl TryFrom<WireHello> for Hello {
+    type Error = Reason;
+
+    fn try_from(hello: WireHello) -> Result<Self, Reason> {
+        Ok(Self {
+            point: Point::from_bytes(hello.point).ok_or(Reason::BadElement)?,
+            key: VerifyingKey::from_bytes(&hello.key).map_err(|_| Reason::BadKey)?,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! The ring: what a member shares with its neighbours, and what it learns by walking around.
+
+use concilium_core::PacketId;
+use concilium_gka::AssociatedData;
+use concilium_gka_dh::{ConfirmationKey, Contribution, Element, Link, Point, Transcript};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::SUITE;
+use crate::payload::Hello;
+
+const TRANSCRIPT: &str = "concilium 2026-11 bd v1 transcript";
+
+/// C-5, K-6: one framed hash over everything that the links follow from. The order of the ring is that of the names, which
+/// the associated data tell.
+pub(crate) fn transcript(
+    data: &AssociatedData,
+    base: Option<&Transcript>,
+    initial: PacketId,
+    hellos: &[&Hello],
+) -> Transcript {
+    concilium_gka_dh::transcript(TRANSCRIPT, SUITE, data, base)
+        .list(hellos.iter().map(|hello| hello.point.as_bytes()))
+        .list(hellos.iter().map(|hello| hello.key.as_bytes()))
+        .field(initial.as_bytes())
+        .finish()
+}
+
+/// The links of one member. Erased when dropped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pair {
+    /// With who stands before it in the ring.
+    previous: Link,
+    /// With who stands after it.
+    next: Link,
+}
+
+impl Pair {
+    /// Ours, in a ring of these points in which ours has this place. Of one member both links are with itself, of two both
+    /// are with the other one.
+    pub(crate) fn agree(contribution: &Contribution, points: &[&Point], place: usize) -> Option<Self> {
+        let len = points.len();
+        let neighbour = |steps: usize| points.get((place + steps) % len.max(1));
+        Some(Self {
+            previous: contribution.agree(neighbour(len.saturating_sub(1))?),
+            next: contribution.agree(neighbour(1)?),
+        })
+    }
+
+    /// B-3: what we publish of them. `None` if they are equal, as they are for fewer than three members.
+    pub(crate) fn difference(&self) -> Option<Point> {
+        self.next.minus(&self.previous)
+    }
+
+    /// B-5: all links, each between the member of its place and the one after it, from ours and the differences of all, ours
+    /// included. `None`: they do not close the ring, or one of them is what no two members share.
+    pub(crate) fn walk(&self, place: usize, differences: &[Point]) -> Option<Circle> {
+        let len = differences.len();
+        let mut links = vec![self.next.clone()];
+        for steps in 1..len {
+            let difference = differences.get((place + steps) % len)?;
+            links.push(links.last()?.plus(difference)?);
+        }
+        if !bool::from(links.last()?.ct_eq(&self.previous)) {
+            return None;
+        }
+        // From our place to the first.
+        links.rotate_right(place.min(len));
+        Some(Circle::of(&links))
+    }
+
+    /// All links where each member has only one: between two, or of one with itself.
+    pub(crate) fn only(&self, len: usize) -> Circle {
+        Circle::of(&vec![self.next.clone(); len])
+    }
+
+    pub(crate) fn confirmation_key(&self, transcript: &Transcript) -> ConfirmationKey {
+        let pair = [*self.previous.encode(), *self.next.encode()];
+        confirmation_key(transcript, &Zeroizing::new(pair))
+    }
+}
+
+fn confirmation_key(transcript: &Transcript, pair: &Zeroizing<[[u8; Element::BYTES]; 2]>) -> ConfirmationKey {
+    ConfirmationKey::derive(transcript, pair.as_flattened())
+}
+
+/// The encodings of all links, from the first member's to the next, on. Erased when dropped.
+pub(crate) struct Circle(Zeroizing<Vec<[u8; Element::BYTES]>>);
+
+impl Circle {
+    fn of(links: &[Link]) -> Self {
+        Self(Zeroizing::new(links.iter().map(|link| *link.encode()).collect()))
+    }
+
+    /// B-4: what the member of this place confirms with.
+    pub(crate) fn confirmation_key(&self, transcript: &Transcript, place: usize) -> Option<ConfirmationKey> {
+        let previous = (place + self.0.len()).checked_sub(1)? % self.0.len();
+        let pair = [*self.0.get(previous)?, *self.0.get(place)?];
+        Some(confirmation_key(transcript, &Zeroizing::new(pair)))
+    }
+
+    /// B-6: what the keys are derived from: each link, not their sum, so that no link can be cancelled by others.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_flattened()
+    }
+}

@@ -1,0 +1,5 @@
+//! Burmester and Desmedt's key agreement under the conformance kit.
+
+use concilium_gka_bd::BurmesterDesmedt;
+
+concilium_testkit::gka_conformance!(BurmesterDesmedt::new);
