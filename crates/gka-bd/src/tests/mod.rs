@@ -1,1 +1,50 @@
 //! What only those who can read and write this key agreement's packets can try.
+
+mod insider;
+mod rounds;
+
+use concilium_core::keys::SigningKey;
+use concilium_core::{Context, Secret, Time};
+use concilium_gka::{OpenError, Reason, ReceiveError};
+use concilium_gka_dh::{Contribution, Point};
+use concilium_testkit::gka::corrupt::{failed, nobody_finishes, resealed, run_corrupted, run_lying};
+use concilium_testkit::gka::{Echo, Reaction, name, names};
+use concilium_testkit::rng;
+
+use crate::BurmesterDesmedt;
+use crate::payload::{Body, Content, Hello, Links};
+
+type Group = concilium_testkit::gka::Group<BurmesterDesmedt>;
+
+fn content(group: &Group, echo: &Echo) -> Content {
+    group.open(&name(0), echo).unwrap().into_parts().2.0
+}
+
+fn hello(content: &mut Content) -> Option<&mut Hello> {
+    match content {
+        Content::Initial { hello, .. } | Content::Later(Body::Hello(hello)) => Some(hello),
+        _ => None,
+    }
+}
+
+fn links(content: &mut Content) -> Option<&mut Links> {
+    match content {
+        Content::Later(Body::Links(links)) => Some(links),
+        _ => None,
+    }
+}
+
+fn altered(group: &Group, echo: &Echo, change: impl FnOnce(&mut Content)) -> Echo {
+    let mut content = content(group, echo);
+    change(&mut content);
+    resealed(group, echo, |_| content.encode())
+}
+
+fn contribution(seed: u64) -> Contribution {
+    Contribution::random(&mut Context::new(Time::ZERO, &mut rng::seeded(seed))).unwrap()
+}
+
+/// A known multiple of the base point.
+fn known_multiple(seed: u64) -> Point {
+    contribution(seed).public()
+}

@@ -215,6 +215,37 @@ fn a05_a06_a_known_slot_anywhere_in_an_establishment_finishes_for_nobody() {
 }
 
 #[test]
+fn a01_values_spliced_between_parallel_runs_finish_for_nobody() {
+    concilium_testkit::gka::corrupt::splices_of_all_kinds_finish_nothing(Cliques::new);
+}
+
+#[test]
+fn a05_a_known_or_stale_slot_in_any_place_when_somebody_is_included_finishes_for_nobody() {
+    let after = names(0..4);
+    let stale = established(3).people[&name(0)]
+        .state
+        .as_ref()
+        .unwrap()
+        .slot(&name(1))
+        .copied();
+    for made_up in [known_multiple(3), stale.unwrap(), Element::BASE] {
+        for (at, elements) in [(0, 4), (1, 4)] {
+            for slot in 0..elements {
+                let mut group = established(3);
+                let ends = run_corrupted(&mut group, 0, &after, |group, number, echo| match number {
+                    _ if number == at => altered(group, &echo, |content| {
+                        flow(content).unwrap().elements[slot] = made_up
+                    }),
+                    _ => echo,
+                });
+                nobody_finishes(&ends);
+                assert!(!ends.is_empty(), "someone knows");
+            }
+        }
+    }
+}
+
+#[test]
 fn a07_members_permuted_against_slots_are_refused() {
     for n in 2..=4 {
         for order in permutations(n) {

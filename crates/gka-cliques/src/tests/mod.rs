@@ -5,10 +5,9 @@ mod insider;
 mod large;
 mod operation;
 
-use std::collections::BTreeMap;
-
 use concilium_core::{MemberId, MemberSet};
-use concilium_gka::{Failure, Reason, ReceiveError, signed};
+use concilium_gka::{Reason, ReceiveError, signed};
+use concilium_testkit::gka::corrupt::{Ends, failed, nobody_finishes, resealed, run_corrupted};
 use concilium_testkit::gka::{Echo, Reaction, directory, identity, name, names};
 
 use crate::Cliques;
@@ -31,64 +30,10 @@ fn flow(content: &mut Content) -> Option<&mut Flow> {
     }
 }
 
-/// The packet with another payload, signed by its author, whose name tells its identity.
-fn resealed(group: &Group, echo: &Echo, payload: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Echo {
-    let opened = signed::open(&echo.bytes, group.session(), &echo.from, &directory(8)).unwrap();
-    let (author, role, bytes) = opened.into_parts();
-    let author = (0..8).map(identity).find(|identity| *identity.member() == author);
-    Echo {
-        bytes: signed::seal(&author.unwrap(), group.session(), role, payload(bytes)).unwrap(),
-        ..echo.clone()
-    }
-}
-
 fn altered(group: &Group, echo: &Echo, change: impl FnOnce(&mut Content)) -> Echo {
     let mut content = content(group, echo);
     change(&mut content);
     resealed(group, echo, |_| content.encode())
-}
-
-/// Each member's first reaction that is not going on, and the group.
-type Ends = BTreeMap<MemberId, Reaction>;
-
-/// Runs an operation in which `corrupt` may replace the packets, given by number.
-fn run_corrupted(
-    group: &mut Group,
-    by: usize,
-    after: &MemberSet,
-    mut corrupt: impl FnMut(&Group, usize, Echo) -> Echo,
-) -> Ends {
-    let packet = group.propose(&name(by), after).unwrap();
-    let mut queue = vec![group.echo(&name(by), packet)];
-    let (mut ends, mut number) = (Ends::new(), 0);
-    while !queue.is_empty() {
-        let echo = queue.remove(0);
-        let echo = corrupt(group, number, echo);
-        number += 1;
-        for who in after {
-            let reaction = group.deliver(who, &echo);
-            if !matches!(
-                reaction,
-                Reaction::Continued(_) | Reaction::Ignored | Reaction::NotForUs
-            ) {
-                ends.entry(who.clone()).or_insert(reaction);
-            }
-        }
-        queue.extend(group.flush());
-    }
-    ends
-}
-
-fn failed(culprit: Option<usize>, reason: Reason, ends: bool) -> Reaction {
-    Reaction::Refused(ReceiveError::Failed(Failure {
-        culprit: culprit.map(name),
-        reason,
-        ends,
-    }))
-}
-
-fn nobody_finishes(ends: &Ends) {
-    assert!(!ends.values().any(|end| *end == Reaction::Finished), "{ends:?}");
 }
 
 fn established(n: usize) -> Group {

@@ -15,6 +15,7 @@
 
 mod broken;
 pub mod checks;
+pub mod corrupt;
 mod dictator;
 mod group;
 mod plain;
