@@ -9,6 +9,7 @@ use std::sync::Arc;
 use concilium_core::SessionName;
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor};
 use concilium_gka::{AnyGka, Directory, Identity};
+use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 use concilium_session::{AnySession, RestoreError, Session, Settings};
 
@@ -21,6 +22,8 @@ pub enum Gka {
     /// Group Diffie-Hellman: the default.
     #[default]
     Cliques,
+    /// Burmester and Desmedt's: constant rounds, and everybody takes part in everything.
+    BurmesterDesmedt,
     /// One member decides, in one packet.
     Dictator,
     /// Nothing secret and fast, for large simulations.
@@ -29,13 +32,14 @@ pub enum Gka {
 
 impl Gka {
     /// All of them; the first is the default.
-    pub const ALL: &[Self] = &[Self::Cliques, Self::Dictator, Self::Plain];
+    pub const ALL: &[Self] = &[Self::Cliques, Self::BurmesterDesmedt, Self::Dictator, Self::Plain];
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Cliques => "cliques",
+            Self::BurmesterDesmedt => "bd",
             Self::Dictator => "dictator",
             Self::Plain => "plain",
         }
@@ -155,6 +159,9 @@ impl Gka {
     pub fn factory(self) -> GkaFactory<AnyGka> {
         match self {
             Self::Cliques => |identity, directory| AnyGka::new(Cliques::new(identity, directory)),
+            Self::BurmesterDesmedt => {
+                |identity, directory| AnyGka::new(BurmesterDesmedt::new(identity, directory))
+            }
             Self::Dictator => |identity, directory| AnyGka::new(gka::Dictator::new(identity, directory)),
             Self::Plain => |identity, directory| AnyGka::new(gka::Plain::new(identity, directory)),
         }

@@ -70,6 +70,11 @@ fn a18_a40_a46_gka() {
 }
 
 #[test]
+fn a18_a40_a46_gka_bd() {
+    replay("gka_bd", 40, 120);
+}
+
+#[test]
 fn a24_a40_server_order() {
     replay("server_order", 400, 400);
 }

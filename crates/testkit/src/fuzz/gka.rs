@@ -1,14 +1,15 @@
-//! The default key agreement against the network, and against insiders.
+//! Key agreements of signed packets against the network, and against insiders: the default, and Burmester and Desmedt's.
 
 use std::collections::VecDeque;
 
 use concilium_core::{MemberId, MemberSet, PacketId};
-use concilium_gka::{Export as _, GroupKeyAgreement as _, Role, signed};
+use concilium_gka::{Export as _, GroupKeyAgreement, Role, signed};
+use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 
 use super::Seed;
 use super::input::Input;
-use crate::gka::{Echo, Group, Reaction, directory, identity, name, names};
+use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
 
 const PEOPLE: usize = 4;
 
@@ -27,7 +28,15 @@ const MAX_PACKETS: usize = 64;
 /// # Panics
 /// Where a promise is broken.
 pub fn gka(data: &[u8]) {
-    run(data);
+    run(Cliques::new, data);
+}
+
+/// The same for Burmester and Desmedt's key agreement.
+///
+/// # Panics
+/// Where a promise is broken.
+pub fn gka_bd(data: &[u8]) {
+    run(BurmesterDesmedt::new, data);
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,11 +46,11 @@ struct Reached {
     failed: usize,
 }
 
-fn run(data: &[u8]) -> Reached {
+fn run<G: GroupKeyAgreement>(make: impl Make<G>, data: &[u8]) -> Reached {
     let mut input = Input::new(data);
     let action = input.byte();
     let mut life = Life {
-        group: Group::new(PEOPLE, 1, Cliques::new),
+        group: Group::new(PEOPLE, 1, make),
         tainted: false,
         reached: Reached::default(),
     };
@@ -62,14 +71,14 @@ fn run(data: &[u8]) -> Reached {
     life.reached
 }
 
-struct Life {
-    group: Group<Cliques>,
+struct Life<G: GroupKeyAgreement> {
+    group: Group<G>,
     /// Something made up has been taken in this operation: whether it succeeds is open.
     tainted: bool,
     reached: Reached,
 }
 
-impl Life {
+impl<G: GroupKeyAgreement> Life<G> {
     /// Runs one operation. False if it left the members with different views.
     fn operation(&mut self, by: &MemberId, after: &MemberSet, input: &mut Input<'_>) -> bool {
         // Who is not in the session can found one by itself; that is another group.
@@ -276,7 +285,7 @@ fn change_role(role: Role, input: &mut Input<'_>, other: PacketId) -> Role {
 }
 
 /// Arbitrary bytes are no packet and no state but the one that they encode.
-fn noise(group: &Group<Cliques>, bytes: &[u8]) {
+fn noise<G: GroupKeyAgreement>(group: &Group<G>, bytes: &[u8]) {
     for (who, member) in &group.people {
         for from in group.people.keys() {
             let opened = member.gka.open(group.session(), from, bytes);
@@ -302,7 +311,7 @@ fn noise(group: &Group<Cliques>, bytes: &[u8]) {
 }
 
 /// What a member keeps, changed by one byte: refused, or another state, but never a panic.
-fn damaged_exports(group: &Group<Cliques>, input: &mut Input<'_>) {
+fn damaged_exports<G: GroupKeyAgreement>(group: &Group<G>, input: &mut Input<'_>) {
     for member in group.people.values() {
         for mut export in member.export() {
             if export.is_empty() {
@@ -320,16 +329,35 @@ fn named(bits: u8) -> MemberSet {
     names((0..PEOPLE).filter(|n| bits >> n & 1 == 1))
 }
 
+/// How many packets there are in each operation of a life: to found with three, to include a fourth, to exclude one, to
+/// refresh the other three.
+type Packets = [usize; 4];
+
 pub(super) fn seeds() -> Vec<Seed> {
+    // To found: two upflows, a downflow, two confirmations.
+    seeds_of([5, 5, 1, 1])
+}
+
+pub(super) fn seeds_bd() -> Vec<Seed> {
+    // Two of each member.
+    seeds_of([6, 8, 6, 6])
+}
+
+fn seeds_of([found, include, exclude, refresh]: Packets) -> Vec<Seed> {
     // No forgery in front of any packet.
     const HONEST: [u8; 1] = [0];
     let honest = |packets: usize| HONEST.repeat(packets);
-    // Establish 0, 1, 2: two upflows, a downflow, two confirmations.
-    let establish = [&[0, 0b0111], honest(5).as_slice()].concat();
-    let include = [&[1, 0b1111], honest(5).as_slice()].concat();
-    let exclude = [&[2, 0b1110], honest(1).as_slice()].concat();
-    let refresh = [&[3, 0b1110], honest(1).as_slice()].concat();
-    let life = [&[1], establish.as_slice(), &include, &exclude, &refresh].concat();
+    let life = [
+        &[1, 0, 0b0111],
+        honest(found).as_slice(),
+        &[1, 0b1111],
+        &honest(include),
+        &[2, 0b1110],
+        &honest(exclude),
+        &[3, 0b1110],
+        &honest(refresh),
+    ]
+    .concat();
     let mut seeds = vec![
         Seed::new("life", life.clone()),
         Seed::new("life-restored", [&[3], &life[1..]].concat()),
@@ -337,7 +365,7 @@ pub(super) fn seeds() -> Vec<Seed> {
     ];
     // One forgery of each kind in front of each packet of an establishment, and of a refresh that follows.
     for kind in 0..11 {
-        for packet in 0..6 {
+        for packet in 0..=found {
             let forgery = [1, 0, kind, 1, 3, 3, 0b1111];
             let with = |count: usize, at: usize| {
                 let forged = |n| {
@@ -349,8 +377,12 @@ pub(super) fn seeds() -> Vec<Seed> {
                 };
                 (0..count).flat_map(forged).collect::<Vec<u8>>()
             };
-            let first = [&[0, 0b0111], with(5, packet).as_slice()].concat();
-            let last = [&[1, 0b0111], with(1, packet.saturating_sub(5)).as_slice()].concat();
+            let first = [&[0, 0b0111], with(found, packet).as_slice()].concat();
+            let last = [
+                &[1, 0b0111],
+                with(refresh, packet.saturating_sub(found)).as_slice(),
+            ]
+            .concat();
             seeds.push(Seed::new(
                 format!("forged-{kind}-{packet}"),
                 [&[1], first.as_slice(), &last].concat(),
@@ -364,9 +396,8 @@ pub(super) fn seeds() -> Vec<Seed> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn k5_k7_seeds_reach_successes_rejections_and_failures() {
-        let reached: Vec<Reached> = seeds().iter().map(|seed| run(&seed.bytes)).collect();
+    fn reach<G: GroupKeyAgreement>(make: impl Make<G>, seeds: &[Seed]) {
+        let reached: Vec<Reached> = seeds.iter().map(|seed| run(&make, &seed.bytes)).collect();
         assert_eq!(
             reached[0],
             Reached {
@@ -379,5 +410,11 @@ mod tests {
         let sum = |count: fn(&Reached) -> usize| reached.iter().map(count).sum::<usize>();
         assert!(sum(|reached| reached.rejected) > 40, "{reached:?}");
         assert!(sum(|reached| reached.failed) > 5, "{reached:?}");
+    }
+
+    #[test]
+    fn k5_k7_seeds_reach_successes_rejections_and_failures() {
+        reach(Cliques::new, &seeds());
+        reach(BurmesterDesmedt::new, &seeds_bd());
     }
 }

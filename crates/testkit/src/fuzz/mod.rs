@@ -18,7 +18,7 @@ mod transcript;
 
 pub use self::core::core;
 pub use encryptor::encryptor;
-pub use gka::gka;
+pub use gka::{gka, gka_bd};
 pub use server_order::server_order;
 pub use session::session;
 pub use transcript::transcript;
@@ -56,10 +56,11 @@ impl Seed {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target::new("core", core, core::seeds),
     Target::new("encryptor", encryptor, encryptor::seeds),
     Target::new("gka", gka, gka::seeds),
+    Target::new("gka_bd", gka_bd, gka::seeds_bd),
     Target::new("server_order", server_order, server_order::seeds),
     Target::new("session", session, session::seeds),
     Target::new("transcript", transcript, transcript::seeds),
