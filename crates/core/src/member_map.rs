@@ -119,8 +119,8 @@ impl<V: Clone> MemberMap<V> {
         {
             return Some(std::mem::replace(old, value));
         }
-        self.members.insert(member.clone());
-        let place = self.members.position(&member).unwrap_or_default();
+        let place = self.members.iter().take_while(|known| **known < member).count();
+        self.members.insert(member);
         values.insert(place.min(values.len()), value);
         None
     }

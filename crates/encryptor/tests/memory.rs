@@ -2,7 +2,6 @@
 //!
 //! One test, because the allocator counts for the whole process.
 
-use std::collections::BTreeMap;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
@@ -23,7 +22,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
     let keys = SubsessionKeys {
         subsession: SubsessionId::from_bytes([2; 32]),
         secret: Secret::new([3; 32]),
-        verifying: BTreeMap::from([(me.clone(), *signing.verifying_key())]),
+        verifying: [(me.clone(), *signing.verifying_key())].into(),
         signing,
     };
     let mut encryptor = DefaultEncryptor::new(&me, &keys).unwrap();

@@ -181,7 +181,7 @@ mod tests {
         let other = SigningKey::from_seed(&Secret::new([6; 32]));
         let swapped = Confirmation {
             key: *other.verifying_key(),
-            ..confirmation.clone()
+            ..confirmation
         };
         assert!(!keys.confirmed_by(&alice, &swapped));
         let elsewhere = Confirmation {

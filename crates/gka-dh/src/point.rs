@@ -111,7 +111,7 @@ impl fmt::Debug for Link {
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        wire::array::serialize(&*self.encode(), serializer)
+        wire::array::serialize(&self.encode(), serializer)
     }
 }
 
