@@ -195,7 +195,7 @@ fn multiply(scalar: &Scalar, element: &Element) -> Option<RistrettoPoint> {
 }
 
 #[cfg(feature = "counting")]
-std::thread_local! {
+thread_local! {
     static MULTIPLICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
