@@ -655,6 +655,7 @@ impl<'s> World<'s> {
     fn tell_at(&mut self, who: Who, event: ChannelEvent, at: Time) {
         let delivery = Delivery {
             position: self.channel.next_position(),
+            slot: self.channel.next_position(),
             at: self.now,
             event,
             packet: None,

@@ -32,6 +32,8 @@ pub const MAX_EVENTS: u64 = 1_000_000;
 pub struct Delivery {
     /// Its place in the order, from zero.
     pub position: u64,
+    /// The place at which this process is shown it: another one than [`position`](Self::position) if the server swaps it.
+    pub slot: u64,
     /// When it took that place.
     pub at: Time,
     /// What the process sees.
@@ -248,13 +250,14 @@ impl Channel {
             for _ in 0..copies {
                 queue.push_back(Delivery {
                     position,
+                    slot: position,
                     at,
                     event: event.clone(),
                     packet,
                     lost: false,
                 });
                 if queue.len() >= 2 && self.swap_for.remove(member) {
-                    queue.swap(0, 1);
+                    swap_first_two(queue);
                 }
             }
         }
@@ -290,7 +293,7 @@ impl Channel {
     /// The position of the first event that could be delivered now.
     #[must_use]
     pub fn first_pending(&self) -> Option<u64> {
-        self.heads().map(|(_, head)| head.position).min()
+        self.heads().map(|(_, head)| head.slot).min()
     }
 
     /// When the first event that could be delivered now took its place.
@@ -299,11 +302,11 @@ impl Channel {
         self.heads().map(|(_, head)| head.at).min()
     }
 
-    /// Whether the next event of this process has that position.
+    /// Whether this process is to be shown its next event at that position.
     #[must_use]
     pub fn is_next(&self, who: &MemberId, position: u64) -> bool {
         self.heads()
-            .any(|(member, head)| member == who && head.position == position)
+            .any(|(member, head)| member == who && head.slot == position)
     }
 
     /// How many events wait for this process, those included that wait for another one to be swapped with.
@@ -381,7 +384,7 @@ impl Channel {
     /// Shows `to` its next two events in the other order. If there is only one yet, it waits for the second.
     pub fn swap(&mut self, to: &MemberId) {
         match self.queues.get_mut(to) {
-            Some(queue) if queue.len() >= 2 => queue.swap(0, 1),
+            Some(queue) if queue.len() >= 2 => swap_first_two(queue),
             _ => {
                 self.swap_for.insert(to.clone());
             }
@@ -405,6 +408,14 @@ impl Channel {
         let bytes = change(packet.bytes)?;
         Some(self.packet(&packet.from, bytes, now))
     }
+}
+
+/// The first two events change places: each is shown where the other was to be, so that a line which delivers so many
+/// places of the order delivers both or the one that comes first now.
+fn swap_first_two(queue: &mut VecDeque<Delivery>) {
+    queue.swap(0, 1);
+    let (first, second) = (queue[0].slot, queue[1].slot);
+    (queue[0].slot, queue[1].slot) = (second, first);
 }
 
 /// Takes one from a member's counter; false if there is nothing to take.
@@ -571,6 +582,22 @@ mod tests {
         send(&mut channel, "alice", 5);
         channel.swap(&id("bob"));
         assert_eq!(all(&mut channel, "bob"), ["alice5", "alice4"]);
+    }
+
+    #[test]
+    fn swapped_events_stand_in_each_others_places() {
+        let mut channel = two();
+        send(&mut channel, "alice", 1);
+        send(&mut channel, "alice", 2);
+        channel.swap(&id("bob"));
+        let first = channel.first_pending().unwrap();
+        assert!(channel.is_next(&id("alice"), first) && channel.is_next(&id("bob"), first));
+        let taken = channel.take(&id("bob")).unwrap();
+        assert_eq!((taken.slot, taken.position), (first, first + 1));
+        assert!(
+            channel.is_next(&id("bob"), first + 1),
+            "and what was first comes second"
+        );
     }
 
     #[test]

@@ -557,6 +557,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         self.gap(index);
         let delivery = Delivery {
             position: self.channel.next_position(),
+            slot: self.channel.next_position(),
             at: self.now,
             event: ChannelEvent::Left,
             packet: None,
