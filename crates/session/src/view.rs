@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use concilium_core::{
-    ChainHash, Change, MemberId, MemberSet, MessageId, Secret, SessionName, SubsessionId, packet,
+    ChainHash, Change, MemberId, MemberSet, MessageId, Secret, SessionName, SubsessionId, Time, packet,
 };
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
@@ -109,6 +109,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     #[must_use]
     pub fn subsession(&self) -> Option<SubsessionId> {
         self.current.as_ref().map(|current| current.state.id)
+    }
+
+    /// When we ask into the silence who is there, if nobody says anything before (L-5); `None` while there is nobody to
+    /// ask.
+    #[must_use]
+    pub fn next_heartbeat(&self) -> Option<Time> {
+        let others = |current: &&Subsession<E>| current.transcript.members().len() > 1;
+        let asks_at = self.current.as_ref().filter(others)?.state.presence.ask_at();
+        Some(asks_at).filter(|at| *at < Time::NEVER)
     }
 
     /// The hash over all accepted operations (O-5).

@@ -273,8 +273,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         .map_err(|_| NetworkError::Restore(who.clone()))
     }
 
-    /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before the
-    /// group has been silent for one full-ack interval. What comes after that is a heartbeat (L-5).
+    /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before somebody asks into
+    /// the silence who is there (L-5).
     ///
     /// # Errors
     /// A session does not come back from its snapshot, or its timers never rest.
@@ -282,11 +282,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         if self.channel.pending_for_all() > 0 {
             return Ok(false);
         }
-        let horizon = self
-            .channel
-            .last_event_at()
-            .map_or(self.now, |at| at.after(self.settings.timing.full_ack()))
-            .max(self.now);
+        let sessions = self
+            .processes
+            .iter()
+            .filter_map(|process| process.session.as_ref());
+        let horizon = sessions.filter_map(Session::next_heartbeat).min();
+        let horizon = horizon.unwrap_or(Time::NEVER);
         for process in &self.processes {
             let Some(session) = &process.session else { continue };
             let mut copy = self.copy(&process.id, &session.snapshot())?;
