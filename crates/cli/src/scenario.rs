@@ -19,12 +19,7 @@ pub(crate) fn run(args: &ScenarioArgs) -> u8 {
     };
     let mut worst = 0;
     for file in &args.files {
-        match run_file(
-            file,
-            std::fs::read_to_string(file),
-            &options,
-            &mut io::stdout().lock(),
-        ) {
+        match run_file(file, std::fs::read(file), &options, &mut io::stdout().lock()) {
             Ok(report) => worst = worst.max(report.exit_code()),
             // Nobody reads on.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return worst,

@@ -59,6 +59,18 @@ pub enum NetworkError {
     Full,
 }
 
+impl NetworkError {
+    /// The kind in one word, if it is only that a member cannot do what it was to do: as scenarios name a refusal.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRunning(_) => Some("not-running"),
+            Self::NotInChannel(_) => Some("not-in-channel"),
+            _ => None,
+        }
+    }
+}
+
 /// Something that happened, for traces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -249,6 +261,24 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .ok_or_else(|| NetworkError::NotRunning(who.clone()))
     }
 
+    /// Whether a member's process is running.
+    #[must_use]
+    pub fn is_running(&self, who: &MemberId) -> bool {
+        self.session(who).is_ok()
+    }
+
+    /// A member's session as its process saved it last, apart from the network.
+    ///
+    /// # Errors
+    /// There is no such process, or what it saved does not come back.
+    pub fn last_saved(&self, who: &MemberId) -> Result<Session<G, E>, NetworkError> {
+        let index = self.index(who)?;
+        match self.processes[index].snapshot.as_deref() {
+            Some(snapshot) => self.copy(who, snapshot),
+            None => Ok(self.fresh_session(index)),
+        }
+    }
+
     /// All that a member ever held, the oldest first, if the network keeps it.
     #[must_use]
     pub fn held(&self, who: &MemberId) -> &[Held] {
@@ -377,11 +407,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     pub fn restore(&mut self, who: &MemberId) -> Result<(), NetworkError> {
         let index = self.index(who)?;
         let crashed = self.processes[index].session.is_none();
-        let session = match self.processes[index].snapshot.as_deref() {
-            Some(snapshot) => self.copy(who, snapshot)?,
-            None => self.fresh_session(index),
-        };
-        self.processes[index].session = Some(session);
+        self.processes[index].session = Some(self.last_saved(who)?);
         self.channel.set_reachable(who, true);
         self.pump(index)?;
         if crashed && !self.channel.members().contains(who) {

@@ -36,7 +36,7 @@ fn all_pass(options: &Options) {
     let mut failures = String::new();
     for path in files() {
         let mut out = Vec::new();
-        let report = run_file(&path, std::fs::read_to_string(&path), options, &mut out).unwrap();
+        let report = run_file(&path, std::fs::read(&path), options, &mut out).unwrap();
         if report.exit_code() != 0 {
             failures.push_str(&String::from_utf8(out).unwrap());
         }
@@ -114,7 +114,7 @@ fn a29_nobody_notices_a_restart_at_every_step() {
                 ..Options::default()
             };
             let mut out = Vec::new();
-            let report = run_file(&path, std::fs::read_to_string(&path), &options, &mut out).unwrap();
+            let report = run_file(&path, std::fs::read(&path), &options, &mut out).unwrap();
             assert_eq!(report.exit_code(), 0, "{report}");
             String::from_utf8(out).unwrap()
         };
@@ -289,6 +289,11 @@ fn expectations_follow_what_happens() {
         ("bob: send \"x\"\nexpect quiet", 1),
         ("bob: send \"x\"\nsettle\nexpect quiet", 1),
         ("bob: send \"x\"\nsettle\nrun 3m\nexpect quiet", 0),
+        // What waits for Alice's answer is sent again some time, though not soon.
+        (
+            "server: drop 99 from alice\nbob: send \"x\"\nrun 20m\nexpect quiet",
+            1,
+        ),
         ("bob: send \"x\"\nsettle\nexpect acked bob \"x\"", 1),
         ("bob: send \"x\"\nsettle\nexpect unacked bob \"x\" = alice", 0),
         ("bob: send \"x\"\nexpect packets = 1\nexpect bytes > 10", 0),
@@ -329,10 +334,49 @@ fn expectations_follow_what_happens() {
             "server: drop 1 from bob\nbob: send \"x\"\nsettle\nexpect log alice has \"x\"",
             1,
         ),
-        // Crashed is crashed.
-        ("bob: crash\nbob: send \"x\" -> error", 1),
-        ("bob: crash\nexpect log bob has \"hi\"", 1),
+        // Swapped for bob: each of the two comes where the other was.
+        (
+            "server: swap for bob\nalice: send \"x\"\nalice: send \"y\"\ndeliver 1\nexpect log bob has \"x\"",
+            1,
+        ),
+        (
+            "server: swap for bob\nalice: send \"x\"\nalice: send \"y\"\ndeliver 2\nexpect log bob has \"x\" \"y\"",
+            0,
+        ),
+        (
+            "alice: send \"x\"\nbob: send \"y\"\nserver: swap for alice\ndeliver 1 to alice\nexpect log alice has \"y\"",
+            0,
+        ),
+        // Crashed is crashed: who is gone does nothing and is in nothing, though what it has shown was shown.
+        ("bob: crash\nbob: send \"x\"", 1),
+        ("bob: crash\nbob: send \"x\" -> error not-running", 0),
+        ("bob: crash\nbob: crash -> error", 0),
+        ("bob: crash\nexpect log bob = \"hello\" \"hi\"", 0),
+        ("bob: crash\nexpect log bob = none", 1),
+        (
+            "bob: crash\nexpect parents bob \"hi\" = \"hello\"\nexpect acked bob \"hello\"",
+            0,
+        ),
+        (
+            "bob: crash\nexpect state bob = parted\nexpect members bob = none",
+            0,
+        ),
+        ("bob: crash\nexpect state bob = joined", 1),
+        ("bob: crash\nexpect members bob = alice bob", 1),
+        ("bob: crash\nexpect differ alice bob\nexpect same bob", 1),
+        (
+            "bob: crash\nexpect warnings bob = none\nexpect warned bob = none",
+            0,
+        ),
+        (
+            "server: drop 9 from alice\nbob: send \"x\"\nrun 2m\nbob: crash\nexpect warnings bob = none\n\
+             expect warned bob = none",
+            1,
+        ),
         ("bob: crash\nbob: restore\nexpect state bob = parted", 0),
+        ("bob: disconnect -> error", 1),
+        ("bob: disconnect\nbob: disconnect -> error not-in-channel", 0),
+        ("bob: restore -> error", 1),
         ("bob: restore\nexpect same alice bob", 0),
         // A secret is one for somebody: what the server withheld from him is his to read all the same.
         (
@@ -380,15 +424,14 @@ fn what_is_no_scenario_is_refused_with_its_line() {
     }
     let mut out = Vec::new();
     let nowhere = Path::new("no/such/file.scn");
-    let report = run_file(
-        nowhere,
-        std::fs::read_to_string(nowhere),
-        &Options::default(),
-        &mut out,
-    )
-    .unwrap();
+    let report = run_file(nowhere, std::fs::read(nowhere), &Options::default(), &mut out).unwrap();
     assert_eq!(report.exit_code(), 2);
     assert!(String::from_utf8(out).unwrap().contains("no/such/file.scn"));
+    let mut out = Vec::new();
+    let bytes = b"members alice\n# fine: \xc3\xa9\nalice: send \"\xff\"\n".to_vec();
+    let report = run_file(Path::new("odd.scn"), Ok(bytes), &Options::default(), &mut out).unwrap();
+    assert_eq!(report.exit_code(), 2);
+    assert!(String::from_utf8(out).unwrap().starts_with("odd.scn:3: "));
 }
 
 #[test]

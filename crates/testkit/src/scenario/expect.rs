@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::ops::Deref;
 
 use concilium_core::{ChainHash, MemberId, MemberSet, Secret, SubsessionId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::AnyGka;
-use concilium_session::{MessageView, Session, WarningKind};
+use concilium_session::{MessageView, Session, SessionState, WarningKind};
 
 use super::ast::{Bound, Expectation, Kinds};
 use super::runner::{Mismatch, Run};
@@ -66,17 +67,50 @@ fn log<E: MessageEncryptor>(session: &Session<AnyGka, E>) -> Vec<String> {
         .collect()
 }
 
+/// What a member has before its eyes: its session, or, if its process has vanished, what that had shown by then.
+enum Screen<'n, E: MessageEncryptor> {
+    Running(&'n Session<AnyGka, E>),
+    Vanished(Box<Session<AnyGka, E>>),
+}
+
+impl<E: MessageEncryptor> Deref for Screen<'_, E> {
+    type Target = Session<AnyGka, E>;
+
+    fn deref(&self) -> &Session<AnyGka, E> {
+        match self {
+            Self::Running(session) => session,
+            Self::Vanished(session) => session,
+        }
+    }
+}
+
 impl<E: MessageEncryptor> Run<E> {
+    /// The messages that a member has been shown, whether its process runs or not.
+    fn screen(&self, who: &MemberId) -> Result<Screen<'_, E>, Mismatch> {
+        Ok(match self.network.session(who) {
+            Ok(session) => Screen::Running(session),
+            Err(_) => Screen::Vanished(Box::new(self.network.last_saved(who)?)),
+        })
+    }
+
     /// Holds one expectation against the run as it stands.
     pub(super) fn expect(&mut self, expectation: &Expectation) -> Result<(), Mismatch> {
-        let session = |who: &MemberId| self.network.session(who);
+        // A process that has vanished is in no session, and nothing is in force for it.
+        let session = |who: &MemberId| self.network.session(who).ok();
         match expectation {
-            Expectation::Members(who, members) => compare(words(members), words(session(who)?.members())),
+            Expectation::Members(who, members) => {
+                let nobody = MemberSet::new();
+                let seen = session(who).map_or(&nobody, Session::members);
+                compare(words(members), words(seen))
+            }
             Expectation::Channel(members) => compare(words(members), words(self.network.channel().members())),
-            Expectation::State(who, state) => compare(state.to_string(), session(who)?.state().to_string()),
-            Expectation::Log(who, bodies) => compare(quoted(bodies), quoted(&log(session(who)?))),
+            Expectation::State(who, state) => {
+                let seen = session(who).map_or(SessionState::Parted, Session::state);
+                compare(state.to_string(), seen.to_string())
+            }
+            Expectation::Log(who, bodies) => compare(quoted(bodies), quoted(&log(&*self.screen(who)?))),
             Expectation::LogHas(who, bodies) => {
-                let log = log(session(who)?);
+                let log = log(&*self.screen(who)?);
                 if bodies.iter().all(|body| log.contains(body)) {
                     return Ok(());
                 }
@@ -84,8 +118,8 @@ impl<E: MessageEncryptor> Run<E> {
                 Err(Mismatch::new(expected, quoted(&log)))
             }
             Expectation::Parents(who, body, parents) => {
-                let session = session(who)?;
-                let message = find(session, body)?;
+                let session = self.screen(who)?;
+                let message = find(&*session, body)?;
                 let mut seen: Vec<String> = message
                     .parents
                     .iter()
@@ -100,7 +134,8 @@ impl<E: MessageEncryptor> Run<E> {
                 compare(quoted(&expected), quoted(&seen))
             }
             Expectation::Acked(who, body) => {
-                let message = find(session(who)?, body)?;
+                let session = self.screen(who)?;
+                let message = find(&*session, body)?;
                 if message.fully_acked {
                     return Ok(());
                 }
@@ -108,16 +143,19 @@ impl<E: MessageEncryptor> Run<E> {
                 Err(Mismatch::new("fully acked", seen))
             }
             Expectation::Unacked(who, body, members) => {
-                let message = find(session(who)?, body)?;
+                let session = self.screen(who)?;
+                let message = find(&*session, body)?;
                 compare(words(members), words(&message.unacked))
             }
             Expectation::Warnings(who, kinds) => {
-                let seen = session(who)?.warnings().iter().map(|warning| warning.kind);
-                compare_kinds(kinds, &seen.collect())
+                let warnings = session(who)
+                    .into_iter()
+                    .flat_map(|session| session.warnings().iter());
+                compare_kinds(kinds, &warnings.map(|warning| warning.kind).collect())
             }
             Expectation::Warned(who, kinds) => {
                 // What the session remembers, and what it ever told, in an earlier life too.
-                let mut seen = session(who)?.warnings().ever().clone();
+                let mut seen = self.screen(who)?.warnings().ever().clone();
                 seen.extend(self.warned.get(who).into_iter().flatten());
                 compare_kinds(kinds, &seen)
             }
@@ -182,7 +220,9 @@ impl<E: MessageEncryptor> Run<E> {
     fn difference(&self, members: &[MemberId]) -> Result<Option<String>, Mismatch> {
         let mut first: Option<View<'_>> = None;
         for who in members {
-            let session = self.network.session(who)?;
+            let Ok(session) = self.network.session(who) else {
+                return Ok(Some(format!("{who} is not running")));
+            };
             let view = View {
                 who,
                 members: session.members(),

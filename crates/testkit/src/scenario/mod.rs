@@ -60,15 +60,27 @@ pub struct Options {
 /// `out` cannot be written to. A file that could not be read is a verdict like any other.
 pub fn run_file(
     file: &Path,
-    text: io::Result<String>,
+    bytes: io::Result<Vec<u8>>,
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<Report> {
     let file = file.display().to_string();
+    let text = match bytes {
+        Ok(bytes) => text_of(bytes).map_err(|line| format!("{file}:{line}: this is no text in UTF-8")),
+        Err(error) => Err(format!("{file}: {error}")),
+    };
     match text {
         Ok(text) => run_text(&file, &text, options, out),
-        Err(error) => report::unreadable(&file, format!("{file}: {error}"), options, out),
+        Err(reason) => report::unreadable(&file, reason, options, out),
     }
+}
+
+/// A file's text, or else the number of the first line that is none.
+fn text_of(bytes: Vec<u8>) -> Result<String, usize> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        good.iter().filter(|byte| **byte == b'\n').count() + 1
+    })
 }
 
 /// Runs a scenario; `file` is the name that messages give it.

@@ -277,10 +277,6 @@ impl<'a> Words<'a> {
             }
         };
         let act = self.act()?;
-        let refusable = !matches!(act, Act::Crash | Act::Disconnect | Act::Restore);
-        if refusal.is_some() && !refusable {
-            return Err("the session is not asked here, so it refuses nothing".to_owned());
-        }
         Ok(Command::Member { who, act, refusal })
     }
 
@@ -503,6 +499,9 @@ mod tests {
             "alice: restore",
             "alice: join -> error",
             "alice: send \"x\" -> error not-joined",
+            "alice: crash -> error",
+            "alice: disconnect -> error not-in-channel",
+            "alice: restore -> error",
             "deliver",
             "settle",
             "deliver 3",
@@ -587,7 +586,8 @@ mod tests {
             "alice: dance",
             "alice: join now",
             "alice: join -> ok",
-            "alice: crash -> error",
+            "alice: join -> error not joined",
+            "alice: -> error",
             "alice: include",
             "alice: include dora",
             "alice: change carol",

@@ -183,26 +183,39 @@ impl<E: MessageEncryptor> Run<E> {
         Ok(())
     }
 
-    fn act(&mut self, who: &MemberId, act: &Act, refusal: Option<&Refusal>) -> Result<(), Mismatch> {
+    /// What a member answers that is to do something, if the run can go on.
+    fn answer(
+        &mut self,
+        who: &MemberId,
+        act: &Act,
+    ) -> Result<Result<(), (&'static str, String)>, NetworkError> {
         let network = &mut self.network;
-        // What the session refuses: the kind of the error, and the error in words.
-        let answer: Result<(), (&'static str, String)> = match act {
-            Act::Crash => return Ok(network.crash(who)?),
-            Act::Disconnect => return Ok(network.disconnect(who)?),
-            Act::Restore => return Ok(network.restore(who)?),
+        match act {
+            Act::Crash => network.crash(who).map(Ok),
+            Act::Disconnect => network.disconnect(who).map(Ok),
+            Act::Restore => network.restore(who).map(Ok),
             Act::Join => {
                 network.start(who)?;
-                network.command(who, |session, cx| action(session.join(cx)))?
+                network.command(who, |session, cx| action(session.join(cx)))
             }
-            Act::Part => network.command(who, |session, cx| action(session.part(cx)))?,
+            Act::Part => network.command(who, |session, cx| action(session.part(cx))),
             Act::Change(change) => {
-                network.command(who, |session, cx| action(session.change(change.clone(), cx)))?
+                network.command(who, |session, cx| action(session.change(change.clone(), cx)))
             }
-            Act::Abort => network.command(who, |session, cx| action(session.abort(cx)))?,
-            Act::Send(body) => {
-                network.command(who, |session, cx| sending(session.send(body.as_bytes(), cx)))?
-            }
-            Act::Ack => network.command(who, |session, cx| sending(session.ack(cx)))?,
+            Act::Abort => network.command(who, |session, cx| action(session.abort(cx))),
+            Act::Send(body) => network.command(who, |session, cx| sending(session.send(body.as_bytes(), cx))),
+            Act::Ack => network.command(who, |session, cx| sending(session.ack(cx))),
+        }
+    }
+
+    fn act(&mut self, who: &MemberId, act: &Act, refusal: Option<&Refusal>) -> Result<(), Mismatch> {
+        // What is refused: the kind of the error, and the error in words.
+        let answer: Result<(), (&'static str, String)> = match self.answer(who, act) {
+            Ok(answer) => answer,
+            Err(error) => match error.refusal() {
+                Some(word) => Err((word, error.to_string())),
+                None => return Err(error.into()),
+            },
         };
         match (answer, refusal) {
             (Ok(()), None) | (Err(_), Some(Refusal::Any)) => Ok(()),
