@@ -46,6 +46,8 @@ impl fmt::Debug for Context<'_> {
 impl<'a> Context<'a> {
     /// A context for calls made at `now`.
     pub fn new(now: Time, random: &'a mut dyn RandomSource) -> Self {
+        // a clock at the end of time would make everything due that is never to be.
+        let now = now.min(Time::from_millis(Time::NEVER.as_millis() - 1));
         Self { now, random }
     }
 
@@ -126,6 +128,14 @@ mod tests {
 
     fn draw(source: impl Fn(u64, usize) -> Option<u8>) -> Result<[u8; 32], RandomnessError> {
         Context::new(Time::ZERO, &mut Source(0, source)).random()
+    }
+
+    /// Whoever waits for nothing compares with the end of time: that must never be now.
+    #[test]
+    fn a42_no_clock_shows_the_end_of_time() {
+        let mut source = Source(0, |_, _| Some(7));
+        assert!(Context::new(Time::NEVER, &mut source).now() < Time::NEVER);
+        assert_eq!(Context::new(Time::ZERO, &mut source).now(), Time::ZERO);
     }
 
     #[test]
