@@ -127,6 +127,45 @@ impl fmt::Debug for Held {
     }
 }
 
+/// What a process takes the time to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ProcessClock {
+    /// What it is.
+    #[default]
+    Right,
+    /// So many milliseconds more, or less.
+    Off(i64),
+    /// This, for ever.
+    Frozen(Time),
+    /// So much before this moment as it is after it: it runs back.
+    Backwards(Time),
+}
+
+impl ProcessClock {
+    fn shows(self, now: Time) -> Time {
+        match self {
+            Self::Right => now,
+            Self::Off(millis) => Time::from_millis(now.as_millis().saturating_add_signed(millis)),
+            Self::Frozen(at) => at,
+            Self::Backwards(from) => {
+                let passed = u64::try_from(now.since(from).as_millis()).unwrap_or(u64::MAX);
+                Time::from_millis(from.as_millis().saturating_sub(passed))
+            }
+        }
+    }
+
+    /// When it will show `shown`, a moment that it does not show yet.
+    fn when(self, shown: Time) -> Time {
+        match self {
+            Self::Right => shown,
+            Self::Off(millis) if shown < Time::NEVER => {
+                Time::from_millis(shown.as_millis().saturating_add_signed(millis.saturating_neg()))
+            }
+            Self::Off(_) | Self::Frozen(_) | Self::Backwards(_) => Time::NEVER,
+        }
+    }
+}
+
 struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
     id: MemberId,
     identity: Identity,
@@ -135,6 +174,10 @@ struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
     snapshot: Option<Zeroizing<Vec<u8>>>,
     position: u64,
     held: Vec<Held>,
+    clock: ProcessClock,
+    saves: usize,
+    /// It vanishes with the save of this number, before anything that follows from it has left.
+    vanishes_at: usize,
 }
 
 /// How a network treats its processes.
@@ -202,6 +245,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
                 snapshot: None,
                 position: 0,
                 held: Vec::new(),
+                clock: ProcessClock::Right,
+                saves: 0,
+                vanishes_at: usize::MAX,
             });
         }
         let keys: BTreeMap<_, _> = processes
@@ -286,6 +332,28 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .iter()
             .find(|process| process.id == *who)
             .map_or(&[], |process| &process.held)
+    }
+
+    /// A member's identity, to do wrong with.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn identity(&self, who: &MemberId) -> Result<&Identity, NetworkError> {
+        self.index(who).map(|index| &self.processes[index].identity)
+    }
+
+    /// Whose key is which: what all processes know of each other.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+
+    /// How often a process has saved its state.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn saves(&self, who: &MemberId) -> Result<usize, NetworkError> {
+        self.index(who).map(|index| self.processes[index].saves)
     }
 
     /// A session of this member as a snapshot describes it, apart from the network.
@@ -386,6 +454,27 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         Ok(())
     }
 
+    /// A process is to vanish as by [`crash`](Self::crash) when it has saved its state so many times in all: between the
+    /// saving and whatever follows from it.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn vanish_at_save(&mut self, who: &MemberId, number: usize) -> Result<(), NetworkError> {
+        let index = self.index(who)?;
+        self.processes[index].vanishes_at = number;
+        Ok(())
+    }
+
+    /// Sets a process's clock. It notices at its next input.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn set_clock(&mut self, who: &MemberId, clock: ProcessClock) -> Result<(), NetworkError> {
+        let index = self.index(who)?;
+        self.processes[index].clock = clock;
+        self.pump(index)
+    }
+
     /// A process loses its connection: what is under way to it is lost, and it is told that it is out.
     ///
     /// # Errors
@@ -405,9 +494,24 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     /// # Errors
     /// The snapshot does not restore, or the process cannot go on.
     pub fn restore(&mut self, who: &MemberId) -> Result<(), NetworkError> {
+        let session = self.last_saved(who)?;
+        self.restore_as(who, session)
+    }
+
+    /// As [`restore`](Self::restore), from an older snapshot than the last, as of a disk that has lost what was written
+    /// to it.
+    ///
+    /// # Errors
+    /// As for [`restore`](Self::restore).
+    pub fn restore_from(&mut self, who: &MemberId, snapshot: &[u8]) -> Result<(), NetworkError> {
+        let session = self.copy(who, snapshot)?;
+        self.restore_as(who, session)
+    }
+
+    fn restore_as(&mut self, who: &MemberId, session: Session<G, E>) -> Result<(), NetworkError> {
         let index = self.index(who)?;
         let crashed = self.processes[index].session.is_none();
-        self.processes[index].session = Some(self.last_saved(who)?);
+        self.processes[index].session = Some(session);
         self.channel.set_reachable(who, true);
         self.pump(index)?;
         if crashed && !self.channel.members().contains(who) {
@@ -555,7 +659,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .iter()
             .enumerate()
             .filter_map(|(index, process)| {
-                let at = process.session.as_ref()?.next_timeout()?;
+                let at = process.clock.when(process.session.as_ref()?.next_timeout()?);
                 (at < Time::NEVER).then_some((at, index))
             })
             .min()
@@ -618,7 +722,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .session
             .as_mut()
             .ok_or_else(|| NetworkError::NotRunning(process.id.clone()))?;
-        let answer = input(session, &mut Context::new(self.now, &mut process.rng));
+        let now = process.clock.shows(self.now);
+        let answer = input(session, &mut Context::new(now, &mut process.rng));
         self.pump(index)?;
         Ok(answer)
     }
@@ -627,11 +732,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     fn pump(&mut self, index: usize) -> Result<(), NetworkError> {
         for _ in 0..MAX_WAKE_UPS {
             self.save(index)?;
+            if self.processes[index].saves == self.processes[index].vanishes_at {
+                let who = self.processes[index].id.clone();
+                return self.crash(&who);
+            }
             self.drain(index);
             let process = &mut self.processes[index];
+            let now = process.clock.shows(self.now);
             match &mut process.session {
-                Some(session) if session.next_timeout().is_some_and(|at| at <= self.now) => {
-                    session.handle_timeout(&mut Context::new(self.now, &mut process.rng));
+                Some(session) if session.next_timeout().is_some_and(|at| at <= now) => {
+                    session.handle_timeout(&mut Context::new(now, &mut process.rng));
                 }
                 _ if self.channel.is_full() => return Err(NetworkError::Full),
                 _ => return Ok(()),
@@ -651,6 +761,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             self.processes[index].session = Some(session);
         }
         let process = &mut self.processes[index];
+        process.saves += 1;
         if self.conduct.keep_history {
             process.held.push(Held {
                 snapshot: snapshot.clone(),
