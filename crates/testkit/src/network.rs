@@ -513,11 +513,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         let crashed = self.processes[index].session.is_none();
         self.processes[index].session = Some(session);
         self.channel.set_reachable(who, true);
-        self.pump(index)?;
+        // Whoever starts again after a crash knows that it has lost its connection before it does anything else.
         if crashed && !self.channel.members().contains(who) {
-            self.tell_left(index)?;
+            return self.tell_left(index);
         }
-        Ok(())
+        self.pump(index)
     }
 
     // The channel.
