@@ -198,6 +198,8 @@ const PAIRS: &[(&str, &str)] = &[
         "expect unacked alice \"hi\" =",
         "expect unacked alice \"hi\" = bob",
     ),
+    ("expect present bob = alice", "expect present bob = none"),
+    ("expect present carol =", "expect present carol = bob"),
     ("expect warnings bob = none", "expect warnings bob any"),
     ("expect warnings bob =", "expect warnings bob = bad-share"),
     (

@@ -151,6 +151,8 @@ pub enum Expectation {
     Acked(MemberId, String),
     /// These have not seen a message, as far as someone knows.
     Unacked(MemberId, String, MemberSet),
+    /// Who has given a sign of life since someone spoke last.
+    Present(MemberId, MemberSet),
     /// The kinds of warning in force.
     Warnings(MemberId, Kinds),
     /// The kinds of warning that there ever were.

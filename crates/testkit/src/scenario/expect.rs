@@ -147,6 +147,10 @@ impl<E: MessageEncryptor> Run<E> {
                 let message = find(&*session, body)?;
                 compare(words(members), words(&message.unacked))
             }
+            Expectation::Present(who, members) => {
+                let seen = session(who).map(Session::presence).unwrap_or_default();
+                compare(words(members), words(&seen))
+            }
             Expectation::Warnings(who, kinds) => {
                 let warnings = session(who)
                     .into_iter()
