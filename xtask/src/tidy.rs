@@ -10,6 +10,7 @@ mod pending;
 mod records;
 mod rules;
 mod rust;
+mod scenarios;
 mod tests_of;
 mod tree;
 mod workspace;
@@ -87,6 +88,7 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     let evidence = Evidence::of(tree);
     let (pending, mut findings) = Pending::read(tree);
     findings.extend(rules::check(tree, &evidence, &pending));
+    findings.extend(scenarios::check(tree, &evidence, &pending));
     findings.extend(attacks::check(tree, &evidence, &pending));
     findings.extend(files::check(tree));
     findings.extend(links::check(tree));

@@ -38,7 +38,7 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
 }
 
 /// The rules by their definitions: lines that start with `- **K-1**`.
-fn defined(tree: &Tree) -> (BTreeMap<Id, String>, Vec<Finding>) {
+pub(super) fn defined(tree: &Tree) -> (BTreeMap<Id, String>, Vec<Finding>) {
     let mut rules = BTreeMap::new();
     let mut findings = Vec::new();
     for (path, text) in tree
