@@ -2,7 +2,6 @@
 //!
 //! One test, because the allocator counts for the whole process.
 
-
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
