@@ -25,6 +25,7 @@ mod contract;
 mod error;
 mod layout;
 mod padding;
+mod party;
 mod schedule;
 mod suite;
 

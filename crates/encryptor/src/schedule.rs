@@ -23,10 +23,38 @@ pub(crate) type Salt = [u8; SALT_BYTES];
 /// What the author signs.
 pub(crate) const DIGEST_BYTES: usize = 64;
 
-/// The secrets that follow from the group secret, one for each purpose, and the one value that may be known.
+/// What the secrets of a subsession are made from: HKDF-SHA256 (RFC 5869) with the subsession's id as salt, so that the
+/// same group secret in another subsession, or under another suite, gives other keys. Not kept.
+pub(crate) struct GroupSecret<'a> {
+    hkdf: Hkdf<Sha256>,
+    suite: &'a str,
+}
+
+impl<'a> GroupSecret<'a> {
+    pub(crate) fn new(suite: &'a str, subsession: &SubsessionId, secret: &Secret<32>) -> Self {
+        let hkdf = Hkdf::<Sha256>::new(Some(subsession.as_bytes()), secret.expose());
+        Self { hkdf, suite }
+    }
+
+    /// The secret for one purpose.
+    pub(crate) fn expand(&self, label: &str) -> Secret<32> {
+        let mut key = Secret::zeroed();
+        // Neither suites nor labels hold a slash.
+        let info = ["concilium 2026-11 v1 encryptor/", self.suite, "/", label].map(str::as_bytes);
+        #[expect(
+            clippy::expect_used,
+            reason = "HKDF refuses only beyond 255 blocks; this is one"
+        )]
+        self.hkdf
+            .expand_multi_info(&info, key.expose_mut())
+            .expect("one block");
+        key
+    }
+}
+
+/// The secrets that last as long as the subsession, one for each purpose, and the one value that may be known.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
-    message: Secret<32>,
     message_id: Secret<32>,
     salt: Secret<32>,
     exporter: Secret<32>,
@@ -41,28 +69,12 @@ impl fmt::Debug for Schedule {
 }
 
 impl Schedule {
-    /// HKDF-SHA256 (RFC 5869) with the subsession's id as salt, so that the same group secret in another
-    /// subsession, or under another suite, gives other keys.
-    pub(crate) fn derive(suite: &str, subsession: &SubsessionId, secret: &Secret<32>) -> Self {
-        let hkdf = Hkdf::<Sha256>::new(Some(subsession.as_bytes()), secret.expose());
-        let expand = |label: &str| {
-            let mut key = Secret::zeroed();
-            // Neither suites nor labels hold a slash.
-            let info = ["concilium 2026-11 v1 encryptor/", suite, "/", label].map(str::as_bytes);
-            #[expect(
-                clippy::expect_used,
-                reason = "HKDF refuses only beyond 255 blocks; this is one"
-            )]
-            hkdf.expand_multi_info(&info, key.expose_mut())
-                .expect("one block");
-            key
-        };
+    pub(crate) fn derive(source: &GroupSecret<'_>) -> Self {
         Self {
-            message: expand("message key"),
-            message_id: expand("message id key"),
-            salt: expand("salt key"),
-            exporter: expand("exporter"),
-            commitment: *expand("commitment").expose(),
+            message_id: source.expand("message id key"),
+            salt: source.expand("salt key"),
+            exporter: source.expand("exporter"),
+            commitment: *source.expand("commitment").expose(),
         }
     }
 
@@ -106,23 +118,6 @@ impl Schedule {
         Ok(salt)
     }
 
-    /// The key and the nonce of the one message with this salt (M-4: no counters, nothing to lose in a crash).
-    pub(crate) fn message_key(&self, salt: &Salt) -> MessageKey {
-        let mut bytes = Secret::<{ KEY_BYTES + NONCE_BYTES }>::zeroed();
-        let mut hasher = Hasher::new_keyed(self.message.expose());
-        hasher.update(salt);
-        hasher.finalize_xof().fill(bytes.expose_mut());
-        hasher.zeroize();
-        let mut key = MessageKey {
-            key: Secret::zeroed(),
-            nonce: [0; NONCE_BYTES],
-        };
-        let (first, last) = bytes.expose().split_at(KEY_BYTES);
-        key.key.expose_mut().copy_from_slice(first);
-        key.nonce.copy_from_slice(last);
-        key
-    }
-
     /// The message's id (M-5). It commits to the whole packet without hashing it again: the packet is a function
     /// of the group's keys and of what is hashed here. `docs/spec/encryptor.md` has the argument.
     pub(crate) fn message_id(
@@ -161,16 +156,37 @@ pub(crate) struct MessageKey {
     pub(crate) nonce: [u8; NONCE_BYTES],
 }
 
-/// The one pass over a message's text: the text, the binding, and at the end the salt. Without a length in
-/// between, because the last two have fixed lengths and the text is all that stands before them. The text
-/// goes first because BLAKE3 hashes many chunks at once only from an aligned start.
+impl MessageKey {
+    /// Of the one message that is made from this secret with this salt (A-16: no crash sets a salt back).
+    pub(crate) fn derive(secret: &Secret<32>, salt: &Salt) -> Self {
+        let mut bytes = Secret::<{ KEY_BYTES + NONCE_BYTES }>::zeroed();
+        let mut hasher = Hasher::new_keyed(secret.expose());
+        hasher.update(salt);
+        hasher.finalize_xof().fill(bytes.expose_mut());
+        hasher.zeroize();
+        let mut key = Self {
+            key: Secret::zeroed(),
+            nonce: [0; NONCE_BYTES],
+        };
+        let (first, last) = bytes.expose().split_at(KEY_BYTES);
+        key.key.expose_mut().copy_from_slice(first);
+        key.nonce.copy_from_slice(last);
+        key
+    }
+}
+
+/// The one pass over a message's text: the text, the binding, what else is signed, and at the end the salt. Without
+/// a length in between, because all but the text have fixed lengths in one suite, which the binding names, and the text
+/// is all that stands before them. The text goes first because BLAKE3 hashes many chunks at once only from an
+/// aligned start.
 pub(crate) struct TextDigest(Hasher);
 
 impl TextDigest {
-    pub(crate) fn new(binding: &[u8; 32], text: &[u8]) -> Self {
+    pub(crate) fn new(binding: &[u8; 32], text: &[u8], signed: &[u8]) -> Self {
         let mut hasher = Hasher::new_derive_key("concilium 2026-11 v1 message signature");
         hasher.update(text);
         hasher.update(binding);
+        hasher.update(signed);
         Self(hasher)
     }
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use concilium_core::keys::Signature;
-use concilium_core::{ChainHash, PacketId, Time};
+use concilium_core::keys::{Signature, SigningKey};
+use concilium_core::{ChainHash, PacketId, SubsessionId, Time, packet};
 use concilium_testkit::rng::seeded;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ChaCha20Poly1305, ChainConfirmation, Kind, NoPadding};
+use crate::layout;
+use crate::party::SIGNATURE_BYTES;
+use crate::schedule::{DIGEST_BYTES, SALT_BYTES, TextDigest};
+use crate::{ChaCha20Poly1305, ChainConfirmation, Kind, MAX_BODY_BYTES, MAX_PARENTS, NoPadding};
 
 pub(super) type Exact = Aead<Aes256Gcm, NoPadding>;
 
@@ -76,19 +79,26 @@ const SALT: Salt = [3; SALT_BYTES];
 
 /// What an insider can make: any text with any signature, correctly encrypted.
 fn forge<C: Cipher, P: Padding>(by: &Aead<C, P>, signature: &[u8], text: &[u8]) -> Vec<u8> {
+    forge_with(by, SALT, signature, text)
+}
+
+fn forge_with<C: Cipher, P: Padding>(by: &Aead<C, P>, salt: Salt, signature: &[u8], text: &[u8]) -> Vec<u8> {
     let mut packet = [&[0; SALT_BYTES], signature, text].concat();
-    by.encrypt(&SALT, &mut packet);
+    // The id stands in no packet of these suites.
+    let (digest, unsigned) = ([0; DIGEST_BYTES], Signature::from_bytes([0; SIGNATURE_BYTES]));
+    by.party
+        .encrypt::<C, P, _>(&by.lock, &salt, &digest, &unsigned, &mut packet);
     packet
 }
 
 /// The same, signed by the insider as an honest author signs.
 fn forge_signed<C: Cipher, P: Padding>(by: &Aead<C, P>, text: &[u8]) -> Vec<u8> {
-    let signature = by.state.signing.sign(&digest(by, text));
+    let signature = by.party.state.signing.sign(&digest(by, text));
     forge(by, signature.as_bytes(), text)
 }
 
 fn digest<C: Cipher, P: Padding>(by: &Aead<C, P>, text: &[u8]) -> [u8; 64] {
-    TextDigest::new(&by.binding, text).finish(&SALT)
+    TextDigest::new(&by.party.binding, text, &[]).finish(&SALT)
 }
 
 #[test]
@@ -172,9 +182,9 @@ fn m04_a16_no_salt_key_or_nonce_repeats() {
     let (mut salts, mut keys, mut nonces) = (Vec::new(), Vec::new(), Vec::new());
     for send in 0..sends {
         let member = if send % 2 == 0 { &alice } else { &bob };
-        let digest = TextDigest::new(&member.binding, b"always the same");
-        let salt = member.state.schedule.fresh_salt(&digest, cx).unwrap();
-        let key = member.state.schedule.message_key(&salt);
+        let digest = TextDigest::new(&member.party.binding, b"always the same", &[]);
+        let salt = member.party.state.schedule.fresh_salt(&digest, cx).unwrap();
+        let key = member.lock.key(&salt);
         salts.push(salt);
         keys.push(*key.key.expose());
         nonces.push(key.nonce);
@@ -206,11 +216,12 @@ fn m04_a16_a_repeating_source_repeats_no_key_for_another_text_or_author() {
 #[test]
 fn m05_the_id_covers_all_that_the_packet_follows_from() {
     let schedule = |secret| {
-        Schedule::derive(
+        let secret = Secret::new([secret; 32]);
+        Schedule::derive(&GroupSecret::new(
             "s",
             &SubsessionId::from_bytes([1; 32]),
-            &Secret::new([secret; 32]),
-        )
+            &secret,
+        ))
     };
     let signature = |byte| Signature::from_bytes([byte; 64]);
     let ids = [
@@ -312,11 +323,16 @@ fn a09_an_insiders_malformed_texts_are_refused() {
 fn m03_an_insiders_other_paddings_are_refused() {
     let [alice, bob]: [DefaultEncryptor; 2] = group(2, 1, 2).try_into().unwrap();
     let text = text(0, &content(0, b"body"));
-    let signature = *alice.state.signing.sign(&digest(&alice, &text)).as_bytes();
+    let signature = *alice.party.state.signing.sign(&digest(&alice, &text)).as_bytes();
     let packed = |padding: &[u8]| {
         let mut plain = [&signature, text.as_slice(), padding].concat();
-        let key = alice.state.schedule.message_key(&SALT);
-        let tag = Aes256Gcm::encrypt(key.key.expose(), &key.nonce, &ASSOCIATED_DATA, &mut plain);
+        let key = alice.lock.key(&SALT);
+        let tag = Aes256Gcm::encrypt(
+            key.key.expose(),
+            &key.nonce,
+            &packet::header(packet::Kind::Message),
+            &mut plain,
+        );
         bob.open(&[&SALT[..], &plain, &tag].concat())
             .map(|opened| opened.content)
     };
@@ -347,7 +363,11 @@ fn a12_a14_a45_a_signature_serves_one_text_and_one_author() {
         packet: PacketId::from_bytes([1; 32]),
         chain: ChainHash::from_bytes([2; 32]),
     });
-    let signature = alice.state.signing.sign(&digest(&alice, &text(0, &original)));
+    let signature = alice
+        .party
+        .state
+        .signing
+        .sign(&digest(&alice, &text(0, &original)));
     let shown =
         |author, content: &Content| bob.open(&forge(&bob, signature.as_bytes(), &text(author, content)));
     assert!(shown(0, &original).is_ok());
@@ -402,18 +422,18 @@ fn a45_a13_a_missing_empty_swapped_or_malleated_signature_is_refused() {
     let text = text(0, &content(1, b"body"));
     let digest = digest(&alice, &text);
     let bad = |signature: &[u8]| bob.open(&forge(&bob, signature, &text));
-    let good = *alice.state.signing.sign(&digest).as_bytes();
+    let good = *alice.party.state.signing.sign(&digest).as_bytes();
     assert!(bad(&good).is_ok());
 
     let refused = Err(OpenError::BadSignature(name(0)));
     assert_eq!(bad(&[0; 64]), refused, "empty");
     assert_eq!(
-        bad(bob.state.signing.sign(&digest).as_bytes()),
+        bad(bob.party.state.signing.sign(&digest).as_bytes()),
         refused,
         "by another member"
     );
     assert_eq!(
-        bad(alice.state.signing.sign(&text).as_bytes()),
+        bad(alice.party.state.signing.sign(&text).as_bytes()),
         refused,
         "over something else"
     );
@@ -442,15 +462,14 @@ fn m04_a12_a_signature_serves_one_salt_and_one_subsession() {
     // C-8 allows a member to keep its signing key from one subsession to the next.
     let [alice, bob] = pair();
     let text = text(0, &content(1, b"body"));
-    let signature = alice.state.signing.sign(&digest(&alice, &text));
+    let signature = alice.party.state.signing.sign(&digest(&alice, &text));
     assert!(bob.open(&forge(&bob, signature.as_bytes(), &text)).is_ok());
     for (size, subsession, secret) in [(2, 9, 2), (2, 1, 9), (3, 1, 2)] {
         let other = &group::<Aes256Gcm, NoPadding>(size, subsession, secret)[1];
         let packet = forge(other, signature.as_bytes(), &text);
         assert_eq!(other.open(&packet).err(), Some(OpenError::BadSignature(name(0))));
     }
-    let mut packet = [&[0; SALT_BYTES], signature.as_bytes().as_slice(), text.as_slice()].concat();
-    bob.encrypt(&[4; SALT_BYTES], &mut packet);
+    let packet = forge_with(&bob, [4; SALT_BYTES], signature.as_bytes(), &text);
     assert_eq!(
         bob.open(&packet).err(),
         Some(OpenError::BadSignature(name(0))),
@@ -462,8 +481,8 @@ fn m04_a12_a_signature_serves_one_salt_and_one_subsession() {
 fn a41_a_message_shown_under_another_frame_does_not_open() {
     let [alice, bob] = pair();
     let text = text(0, &content(0, b"body"));
-    let signature = alice.state.signing.sign(&digest(&alice, &text));
-    let key = alice.state.schedule.message_key(&SALT);
+    let signature = alice.party.state.signing.sign(&digest(&alice, &text));
+    let key = alice.lock.key(&SALT);
     let framed = |associated: &[u8]| {
         let mut plain = [signature.as_bytes().as_slice(), text.as_slice(), &[0x80]].concat();
         let tag = Aes256Gcm::encrypt(key.key.expose(), &key.nonce, associated, &mut plain);
@@ -538,9 +557,9 @@ fn the_group_secret_itself_is_not_kept() {
 #[test]
 fn restoring_checks_more_than_the_checksum() {
     let [alice, _] = pair();
-    let export = |edit: &dyn Fn(&mut State)| {
+    let export = |edit: &dyn Fn(&mut PartyState)| {
         let mut altered = Exact::restore(&alice.export()).unwrap();
-        edit(&mut altered.state);
+        edit(&mut altered.party.state);
         Exact::restore(&altered.export()).err()
     };
     assert_eq!(export(&|_| ()), None);

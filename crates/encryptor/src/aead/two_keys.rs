@@ -7,7 +7,15 @@
 
 use super::tests::{Exact, group};
 use super::*;
-use crate::schedule::MessageKey;
+use concilium_core::keys::Signature;
+use concilium_core::packet;
+
+use crate::party::SIGNATURE_BYTES;
+use crate::schedule::{MessageKey, SALT_BYTES, TextDigest};
+use crate::{layout, padding};
+
+/// What packets of this suite are authenticated with.
+const FRAME: [u8; packet::FRAME_BYTES] = packet::header(packet::Kind::Message);
 
 /// Multiplication in GF(2^128) as GCM has it: the first bit is the coefficient of 1 (NIST SP 800-38D, 6.3).
 fn multiply(x: u128, y: u128) -> u128 {
@@ -84,7 +92,7 @@ impl Opened {
 
     /// The tag of a ciphertext with our associated data.
     fn tag(&self, ciphertext: &[u8]) -> u128 {
-        let blocks = [ASSOCIATED_DATA.as_slice()]
+        let blocks = [FRAME.as_slice()]
             .into_iter()
             .chain(ciphertext.chunks(16))
             .map(|chunk| {
@@ -92,7 +100,7 @@ impl Opened {
                 block[..chunk.len()].copy_from_slice(chunk);
                 u128::from_be_bytes(block)
             });
-        let lengths = (ASSOCIATED_DATA.len() as u128 * 8) << 64 | (ciphertext.len() as u128 * 8);
+        let lengths = (FRAME.len() as u128 * 8) << 64 | (ciphertext.len() as u128 * 8);
         let hash = blocks
             .chain([lengths])
             .fold(0, |hash, block| multiply(hash ^ block, self.hash));
@@ -101,14 +109,7 @@ impl Opened {
 
     fn decrypt(&self, ciphertext: &[u8], tag: &[u8; 16]) -> Option<Vec<u8>> {
         let mut plain = ciphertext.to_vec();
-        Aes256Gcm::decrypt(
-            self.key.key.expose(),
-            &self.key.nonce,
-            &ASSOCIATED_DATA,
-            &mut plain,
-            tag,
-        )
-        .ok()?;
+        Aes256Gcm::decrypt(self.key.key.expose(), &self.key.nonce, &FRAME, &mut plain, tag).ok()?;
         Some(plain)
     }
 }
@@ -126,7 +127,7 @@ fn common_salt(groups: [&Exact; 2]) -> Salt {
         })
         .find(|salt| {
             let [one, two] = groups.map(|group| {
-                let key = group.state.schedule.message_key(salt);
+                let key = group.lock.key(salt);
                 let mut head = [0; SIGNATURE_BYTES + 3];
                 Aes256Gcm::encrypt(key.key.expose(), &key.nonce, &[], &mut head);
                 head
@@ -141,7 +142,7 @@ fn a17_one_ciphertext_two_keys_two_meanings_is_accepted_by_nobody() {
     let groups = [1, 2].map(|number| group(MEMBERS, number, number).remove(0));
     let [one, two]: &[Exact; 2] = &groups;
     let salt = common_salt([one, two]);
-    let keys = [one, two].map(|group| Opened::new(group.state.schedule.message_key(&salt), 8192));
+    let keys = [one, two].map(|group| Opened::new(group.lock.key(&salt), 8192));
 
     // A length at which both texts end with the marker, as they must: where the two key streams agree.
     let last = (200..)
@@ -150,9 +151,9 @@ fn a17_one_ciphertext_two_keys_two_meanings_is_accepted_by_nobody() {
     // The first meaning as its author would send it, signature included; the second is what it turns out to be.
     let mut text = vec![0, 0, 0];
     text.resize(last - SIGNATURE_BYTES, b'a');
-    let digest = TextDigest::new(&one.binding, &text).finish(&salt);
+    let digest = TextDigest::new(&one.party.binding, &text, &[]).finish(&salt);
     let plain = [
-        one.state.signing.sign(&digest).as_bytes(),
+        one.party.state.signing.sign(&digest).as_bytes(),
         text.as_slice(),
         &[padding::MARKER],
     ]
@@ -181,7 +182,7 @@ fn a17_one_ciphertext_two_keys_two_meanings_is_accepted_by_nobody() {
     // The attack on the groups does not: neither holds a signature of the author that it claims.
     let packet = [&salt[..], &ciphertext, &tag].concat();
     for (group, (author, _)) in groups.iter().zip(&meanings) {
-        let author = group.state.members[*author].0.clone();
+        let author = group.party.state.members[*author].0.clone();
         assert_eq!(group.open(&packet), Err(OpenError::BadSignature(author)));
     }
 }
@@ -190,8 +191,8 @@ fn a17_one_ciphertext_two_keys_two_meanings_is_accepted_by_nobody() {
 fn a17_the_same_bytes_have_another_id_under_another_key() {
     let [one, two]: [Exact; 2] = [1, 2].map(|number| group(2, number, number).remove(0));
     let (salt, signature) = ([1; SALT_BYTES], Signature::from_bytes([2; 64]));
-    let id = |of: &Exact, digest| of.state.schedule.message_id(&salt, digest, &signature, 100);
-    let digest = |of: &Exact| TextDigest::new(&of.binding, b"text").finish(&salt);
+    let id = |of: &Exact, digest| of.party.state.schedule.message_id(&salt, digest, &signature, 100);
+    let digest = |of: &Exact| TextDigest::new(&of.party.binding, b"text", &[]).finish(&salt);
     assert_ne!(digest(&one), digest(&two), "what is signed differs");
     assert_ne!(
         id(&one, &digest(&one)),
