@@ -40,6 +40,20 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
     /// Applies what opening a packet called for.
     fn commit(&mut self, step: Self::Step);
 
+    /// The id of the message in a packet that came before, if that can be told although the packet does not open any
+    /// more. Nothing else about the packet is verified: an altered copy may be taken for what it was made of. Without
+    /// keys that are erased, packets open for ever, and nothing need be recognised.
+    fn recognise(&self, packet: &[u8]) -> Option<MessageId> {
+        let _ = packet;
+        None
+    }
+
+    /// Everybody has the message in this packet, ours or another's, and whatever its author wrote before: what it takes
+    /// to read any of them can be erased (M-8).
+    fn fully_acked(&mut self, packet: &[u8]) {
+        let _ = packet;
+    }
+
     /// The state with its secrets, for storage that its owner trusts.
     fn export(&self) -> Zeroizing<Vec<u8>>;
 

@@ -15,6 +15,9 @@ pub enum SealError {
     /// The parents are not in strictly ascending order.
     #[error("the parents of a message stand in ascending order, each once; sort them")]
     ParentsNotAscending,
+    /// Our keys of this subsession are used up.
+    #[error("no keys are left in this subsession; refresh the keys")]
+    Exhausted,
     /// The random source failed.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),

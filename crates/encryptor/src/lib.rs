@@ -15,6 +15,8 @@
 //! assert_eq!(DefaultEncryptor::SUITE, "aes256gcm+buckets");
 //! ```
 //!
+//! - [`Ratchet`]: the same for groups that want earlier messages unreadable to whoever takes the keys later (M-8).
+//!
 //! Members must use the same suite. Keys are bound to the suite's name, so those who do not cannot read each
 //! other, rather than misread.
 
@@ -26,6 +28,9 @@ mod error;
 mod layout;
 mod padding;
 mod party;
+mod ratchet;
+#[cfg(test)]
+mod sample;
 mod schedule;
 mod suite;
 
@@ -39,3 +44,4 @@ pub use content::{ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS}
 pub use contract::{MessageEncryptor, Opened, Sealed};
 pub use error::{OpenError, RestoreError, SealError};
 pub use padding::{Buckets, NoPadding, Padding};
+pub use ratchet::{Ratchet, RatchetStep};

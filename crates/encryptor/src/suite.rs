@@ -9,7 +9,19 @@ const MAX_BYTES: usize = 64;
 pub(crate) struct Name<C, P>(std::marker::PhantomData<(C, P)>);
 
 impl<C: Cipher, P: Padding> Name<C, P> {
-    const BYTES: ([u8; MAX_BYTES], usize) = joined([C::NAME, "+", P::NAME]);
+    const BYTES: ([u8; MAX_BYTES], usize) = joined(&[C::NAME, "+", P::NAME]);
+
+    pub(crate) const TEXT: &'static str = match std::str::from_utf8(Self::BYTES.0.split_at(Self::BYTES.1).0) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+}
+
+/// The name of a ratchet with them: `ratchet+cipher+padding`.
+pub(crate) struct RatchetName<C, P>(std::marker::PhantomData<(C, P)>);
+
+impl<C: Cipher, P: Padding> RatchetName<C, P> {
+    const BYTES: ([u8; MAX_BYTES], usize) = joined(&["ratchet+", C::NAME, "+", P::NAME]);
 
     pub(crate) const TEXT: &'static str = match std::str::from_utf8(Self::BYTES.0.split_at(Self::BYTES.1).0) {
         Ok(text) => text,
@@ -21,7 +33,7 @@ impl<C: Cipher, P: Padding> Name<C, P> {
     clippy::indexing_slicing,
     reason = "runs while compiling: an index out of range is an error there"
 )]
-const fn joined(parts: [&str; 3]) -> ([u8; MAX_BYTES], usize) {
+const fn joined(parts: &[&str]) -> ([u8; MAX_BYTES], usize) {
     let (mut bytes, mut len, mut part) = ([0; MAX_BYTES], 0, 0);
     while part < parts.len() {
         let text = parts[part].as_bytes();

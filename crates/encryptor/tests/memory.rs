@@ -4,7 +4,7 @@
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
-use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
+use concilium_encryptor::{Aes256Gcm, Buckets, Content, DefaultEncryptor, Kind, MessageEncryptor, Ratchet};
 use concilium_testkit::memory::{PeakAlloc, peak};
 use concilium_testkit::rng::seeded;
 
@@ -16,6 +16,11 @@ const SMALL: usize = 2048;
 
 #[test]
 fn a37_memory_is_at_most_a_constant_times_the_input() {
+    bounded::<DefaultEncryptor>();
+    bounded::<Ratchet<Aes256Gcm, Buckets>>();
+}
+
+fn bounded<E: MessageEncryptor>() {
     let me = MemberId::new("alice").unwrap();
     let signing = SigningKey::from_seed(&Secret::new([1; 32]));
     let keys = SubsessionKeys {
@@ -24,7 +29,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
         verifying: [(me.clone(), *signing.verifying_key())].into(),
         signing,
     };
-    let mut encryptor = DefaultEncryptor::new(&me, &keys).unwrap();
+    let mut encryptor = E::new(&me, &keys).unwrap();
 
     for body in [0, 1000, 64 * 1024] {
         let content = Content {
@@ -69,12 +74,12 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
     for at in 0..export.len() {
         let mut damaged = export.to_vec();
         damaged[at] = 0xff;
-        let restoring = peak(&MEMORY, || DefaultEncryptor::restore(&damaged));
+        let restoring = peak(&MEMORY, || E::restore(&damaged));
         assert!(
             restoring <= 4 * export.len() + SMALL,
             "damaged at {at}: {restoring}"
         );
     }
-    let restoring = peak(&MEMORY, || DefaultEncryptor::restore(&huge).unwrap_err());
+    let restoring = peak(&MEMORY, || E::restore(&huge).unwrap_err());
     assert!(restoring <= SMALL, "{restoring}");
 }

@@ -5,7 +5,7 @@ use concilium_core::{Context, FramedHash, MemberId, MemberSet, MessageId, Secret
 use concilium_encryptor::{ChainConfirmation, Content, Kind, MessageEncryptor, OpenError, SealError};
 use concilium_liveness::{AckMonitor, AckTimer, Presence, ResendTimer, Timing};
 use concilium_server_order::Link;
-use concilium_transcript::{Entry, InsertError, Inserted, Transcript};
+use concilium_transcript::{Entry, InsertError, Inserted, Outcome, Transcript};
 use serde::{Deserialize, Serialize};
 
 /// What the session keeps with each message of a transcript.
@@ -119,12 +119,23 @@ impl<E: MessageEncryptor> Subsession<E> {
         secret
     }
 
-    /// Verifies a packet, then takes it in (M-6): a packet that fails leaves no trace. Names the message in it.
-    pub(crate) fn receive(&mut self, packet: &[u8], now: Time) -> Result<(MessageId, Inserted), Refusal> {
-        let opened = self.encryptor.open(packet).map_err(|error| match error {
-            OpenError::NotDecryptable => Refusal::NotDecryptable,
-            _ => Refusal::Bad,
-        })?;
+    /// Verifies a packet, then takes it in (M-6): a packet that fails leaves no trace. Names the message in it, and says
+    /// what it did unless the message was here before.
+    pub(crate) fn receive(
+        &mut self,
+        packet: &[u8],
+        now: Time,
+    ) -> Result<(MessageId, Option<Inserted>), Refusal> {
+        let opened = match self.encryptor.open(packet) {
+            Ok(opened) => opened,
+            Err(OpenError::NotDecryptable) => {
+                // M-8: what everybody has is no longer readable, but may come again.
+                let again = self.encryptor.recognise(packet);
+                let again = again.filter(|id| self.transcript.contains(id));
+                return Ok((again.ok_or(Refusal::NotDecryptable)?, None));
+            }
+            Err(_) => return Err(Refusal::Bad),
+        };
         let (author, content) = (opened.author, opened.content);
         // after its finish, a member has no more to say. Its finish itself may come again.
         let known = self.transcript.contains(&opened.id);
@@ -138,7 +149,8 @@ impl<E: MessageEncryptor> Subsession<E> {
             .insert(entry, now)
             .map_err(|error| Refusal::Refused(author, error))?;
         self.encryptor.commit(opened.step);
-        Ok((opened.id, inserted))
+        let new = (inserted.outcome != Outcome::Duplicate).then_some(inserted);
+        Ok((opened.id, new))
     }
 
     /// Makes a message of ours, which answers all that we have seen, and takes it in.
@@ -223,13 +235,15 @@ impl<E: MessageEncryptor> Subsession<E> {
         found
     }
 
-    /// Everybody has this message, and whatever stands before it: nobody will ask for the packets again.
+    /// Everybody has this message, and whatever stands before it: nobody will ask for the packets again, or need the
+    /// keys (M-8).
     pub(crate) fn forget_packets(&mut self, message: &MessageId) {
         let mut ids = self.acks_before(message);
         ids.push(*message);
         for id in ids {
             if let Some(note) = self.transcript.body_mut(&id) {
-                note.packet = Vec::new();
+                let packet = std::mem::take(&mut note.packet);
+                self.encryptor.fully_acked(&packet);
             }
         }
         self.state.resends.settle(message);

@@ -6,7 +6,7 @@ use concilium_core::{Context, MemberId, MemberSet, MessageId, SubsessionId, Time
 use concilium_encryptor::{Kind, MessageEncryptor, SealError};
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Confirmation, Link};
-use concilium_transcript::{InsertError, Inserted, Outcome};
+use concilium_transcript::{InsertError, Inserted};
 
 use crate::subsession::{Refusal, Subsession};
 use crate::waiting::Waiting;
@@ -73,10 +73,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                     self.clear_warnings(|warning| {
                         warning.kind == WarningKind::NotDecryptable && warning.members.contains(from)
                     });
-                    if inserted.outcome == Outcome::Duplicate {
-                        self.repeated(which, &message, from, cx);
+                    match inserted {
+                        Some(inserted) => self.inserted(which, inserted, cx),
+                        None => self.repeated(which, &message, from, cx),
                     }
-                    self.inserted(which, inserted, cx);
                 }
                 Err(Refusal::NotDecryptable) => continue,
                 Err(Refusal::Bad) => {

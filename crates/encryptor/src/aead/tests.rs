@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use concilium_core::keys::{Signature, SigningKey};
+use concilium_core::keys::Signature;
 use concilium_core::{ChainHash, PacketId, SubsessionId, Time, packet};
 use concilium_testkit::rng::seeded;
 use proptest::prelude::*;
@@ -10,69 +10,19 @@ use proptest::prelude::*;
 use super::*;
 use crate::layout;
 use crate::party::SIGNATURE_BYTES;
+use crate::sample::{self, content, ids, name, seal, text};
 use crate::schedule::{DIGEST_BYTES, SALT_BYTES, TextDigest};
 use crate::{ChaCha20Poly1305, ChainConfirmation, Kind, MAX_BODY_BYTES, MAX_PARENTS, NoPadding};
 
 pub(super) type Exact = Aead<Aes256Gcm, NoPadding>;
 
-fn name(number: usize) -> MemberId {
-    MemberId::new(format!("m{number:03}")).unwrap()
-}
-
-fn signing(number: usize) -> SigningKey {
-    let mut seed = [7; 32];
-    seed[0] = number as u8;
-    seed[1] = (number >> 8) as u8;
-    SigningKey::from_seed(&Secret::new(seed))
-}
-
 /// Everyone in a group of `size`, in subsession `subsession` with the group secret `secret`.
 pub(super) fn group<C: Cipher, P: Padding>(size: usize, subsession: u8, secret: u8) -> Vec<Aead<C, P>> {
-    let verifying = (0..size).map(|i| (name(i), *signing(i).verifying_key()));
-    let verifying = verifying.collect::<concilium_core::MemberMap<_>>();
-    let keys = |i| SubsessionKeys {
-        subsession: SubsessionId::from_bytes([subsession; 32]),
-        secret: Secret::new([secret; 32]),
-        signing: signing(i),
-        verifying: verifying.clone(),
-    };
-    (0..size)
-        .map(|i| Aead::new(&name(i), &keys(i)).unwrap())
-        .collect()
+    sample::group(size, subsession, secret)
 }
 
 fn pair() -> [Exact; 2] {
     group(2, 1, 2).try_into().unwrap()
-}
-
-fn ids(count: usize) -> Vec<MessageId> {
-    (0..count)
-        .map(|i| {
-            let mut id = [9; 32];
-            id[..2].copy_from_slice(&(i as u16).to_be_bytes());
-            MessageId::from_bytes(id)
-        })
-        .collect()
-}
-
-fn content(parents: usize, body: &[u8]) -> Content {
-    Content {
-        kind: Kind::DATA,
-        parents: ids(parents),
-        confirmation: None,
-        body: body.to_vec(),
-    }
-}
-
-fn seal<C: Cipher, P: Padding>(by: &mut Aead<C, P>, content: &Content, seed: u64) -> Sealed {
-    by.seal(content, &mut Context::new(Time::ZERO, &mut seeded(seed)))
-        .unwrap()
-}
-
-fn text(author: u16, content: &Content) -> Vec<u8> {
-    let mut text = Vec::new();
-    layout::write(author, content, &mut text);
-    text
 }
 
 const SALT: Salt = [3; SALT_BYTES];

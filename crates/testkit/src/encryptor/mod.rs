@@ -5,6 +5,7 @@
 //! the group's keys (A-12, A-17 and the finer ones of A-45) are tests of each implementation.
 
 pub mod checks;
+pub mod forward_secrecy;
 mod group;
 mod plain;
 
@@ -14,7 +15,8 @@ pub use plain::Plain;
 /// Makes a `#[test]` of each check in [`checks`](mod@crate::encryptor::checks), for one encryptor.
 ///
 /// `unpadded` after the type leaves out the check that packets tell no more than a bucket of their length, for
-/// encryptors that by design do not pad.
+/// encryptors that by design do not pad. `forward_secret` adds the checks in
+/// [`forward_secrecy`](mod@crate::encryptor::forward_secrecy), for encryptors whose keys go away (M-8).
 ///
 /// ```
 /// mod conformance {
@@ -26,6 +28,14 @@ macro_rules! encryptor_conformance {
     ($encryptor:ty) => {
         $crate::encryptor_conformance!($encryptor, unpadded);
         $crate::encryptor_conformance!(@test $encryptor; m03_lengths_tell_only_a_bucket);
+    };
+    ($encryptor:ty, forward_secret) => {
+        $crate::encryptor_conformance!($encryptor);
+        $crate::encryptor_conformance!(@forward_secret $encryptor);
+    };
+    ($encryptor:ty, unpadded, forward_secret) => {
+        $crate::encryptor_conformance!($encryptor, unpadded);
+        $crate::encryptor_conformance!(@forward_secret $encryptor);
     };
     ($encryptor:ty, unpadded) => {
         $crate::encryptor_conformance! { @test $encryptor;
@@ -54,11 +64,25 @@ macro_rules! encryptor_conformance {
             suites_have_names
         }
     };
+    (@forward_secret $encryptor:ty) => {
+        $crate::encryptor_conformance! { @test $encryptor, forward_secrecy;
+            m08_a18_what_is_refused_erases_nothing,
+            m08_a19_skips_are_bounded,
+            m08_a20_what_everybody_has_opens_from_no_export,
+            m08_messages_open_in_any_order,
+            m08_skipped_messages_open_until_everybody_is_past_them,
+            m08_two_stories_are_both_readable,
+            m08_what_everybody_has_is_recognised
+        }
+    };
     (@test $encryptor:ty; $($check:ident),*) => {
+        $crate::encryptor_conformance!(@test $encryptor, checks; $($check),*);
+    };
+    (@test $encryptor:ty, $list:ident; $($check:ident),*) => {
         $(
             #[test]
             fn $check() {
-                $crate::encryptor::checks::$check::<$encryptor>();
+                $crate::encryptor::$list::$check::<$encryptor>();
             }
         )*
     };
