@@ -7,7 +7,7 @@ use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{ChainHash, Context, MemberId, MessageId, PacketId, Secret, SubsessionId, Time};
 use concilium_encryptor::{
     Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, ChainConfirmation, Cipher, Content, KEY_BYTES, Kind,
-    MessageEncryptor, NONCE_BYTES, NoPadding, OpenError, Padding, SealError, TAG_BYTES, TagError,
+    MessageEncryptor, NONCE_BYTES, NoPadding, OpenError, Ratchet, SealError, TAG_BYTES, TagError,
 };
 
 use super::Seed;
@@ -15,42 +15,59 @@ use super::input::Input;
 use crate::rng;
 
 /// Takes the bytes as a packet from the network, as a message that a member makes, as what an insider puts in the
-/// place of one, or as an exported state, for both ciphers. No packet opens that no member made, none opens
-/// after it was changed, what opens is what was sealed, and a state that restores is the one that was exported.
+/// place of one, as an exported state, or as what becomes of the packets of a conversation, for all suites. No packet
+/// opens that no member made, none opens after it was changed, what opens is what was sealed, keys that
+/// are erased open nothing, and a state that restores is the one that was exported.
 ///
 /// # Panics
 /// Where a promise is broken.
 pub fn encryptor(data: &[u8]) {
     let mut input = Input::new(data);
     let action = input.byte();
-    match action % 3 {
-        0 => both::<Aes256Gcm, Buckets>(action / 3, input),
-        1 => both::<ChaCha20Poly1305, Buckets>(action / 3, input),
-        _ => both::<Aes256Gcm, NoPadding>(action / 3, input),
+    match action % 4 {
+        0 => suite::<Aead<Aes256Gcm, Buckets>, Aead<Insider<Aes256Gcm>, Buckets>>(action / 4, input),
+        1 => suite::<Aead<ChaCha20Poly1305, Buckets>, Aead<Insider<ChaCha20Poly1305>, Buckets>>(
+            action / 4,
+            input,
+        ),
+        2 => suite::<Aead<Aes256Gcm, NoPadding>, Aead<Insider<Aes256Gcm>, NoPadding>>(action / 4, input),
+        _ => suite::<Ratchet<Aes256Gcm, Buckets>, Ratchet<Insider<Aes256Gcm>, Buckets>>(action / 4, input),
     }
 }
 
-fn both<C: Cipher, P: Padding>(action: u8, mut input: Input<'_>) {
-    match action % 4 {
-        0 => noise::<C, P>(input.rest()),
-        1 => seal::<C, P>(&mut input),
-        2 => insider::<C, P>(&mut input),
-        _ => restore::<C, P>(&mut input),
+/// One suite, as members have it and as an insider does.
+fn suite<E: MessageEncryptor, I: MessageEncryptor>(action: u8, mut input: Input<'_>) {
+    match action % 5 {
+        0 => noise::<E>(input.rest()),
+        1 => seal::<E>(&mut input),
+        2 => insider::<E, I>(&mut input),
+        3 => restore::<E>(&mut input),
+        _ => history::<E>(&mut input),
     }
+}
+
+/// What a call for an encryptor gives, without what depends on the encryptor.
+fn opens<E: MessageEncryptor>(
+    reader: &E,
+    packet: &[u8],
+) -> Result<(MessageId, MemberId, Content), OpenError> {
+    let opened = reader.open(packet)?;
+    Ok((opened.id, opened.author, opened.content))
 }
 
 /// Nobody without the keys makes a packet.
-fn noise<C: Cipher, P: Padding>(packet: &[u8]) {
-    let bob: Aead<C, P> = group(1);
-    assert_eq!(bob.open(packet), Err(OpenError::NotDecryptable));
-    assert!(Aead::<C, P>::restore(packet).is_err());
+fn noise<E: MessageEncryptor>(packet: &[u8]) {
+    let bob: E = group(1);
+    assert_eq!(opens(&bob, packet), Err(OpenError::NotDecryptable));
+    assert_eq!(bob.recognise(packet), None);
+    assert!(E::restore(packet).is_err());
 }
 
 /// What opens is what was sealed, and nothing else opens.
-fn seal<C: Cipher, P: Padding>(input: &mut Input<'_>) {
+fn seal<E: MessageEncryptor>(input: &mut Input<'_>) {
     let mut rng = rng::seeded(input.number() as u64);
-    let mut alice: Aead<C, P> = group(0);
-    let bob: Aead<C, P> = group(1);
+    let mut alice: E = group(0);
+    let bob: E = group(1);
     let content = content(input);
     let ascending = content.parents.is_sorted_by(|a, b| a < b);
     let sealed = match alice.seal(&content, &mut Context::new(Time::ZERO, &mut rng)) {
@@ -63,13 +80,10 @@ fn seal<C: Cipher, P: Padding>(input: &mut Input<'_>) {
     };
     assert!(ascending, "what is not a message is not sealed");
     for reader in [&alice, &bob] {
-        let opened = reader.open(&sealed.packet).expect("members read it");
-        assert_eq!(
-            (opened.id, opened.author, opened.content),
-            (sealed.id, member(0), content.clone())
-        );
+        let opened = opens(reader, &sealed.packet).expect("members read it");
+        assert_eq!(opened, (sealed.id, member(0), content.clone()));
     }
-    let refused = |packet: &[u8]| assert_eq!(bob.open(packet), Err(OpenError::NotDecryptable));
+    let refused = |packet: &[u8]| assert_eq!(opens(&bob, packet), Err(OpenError::NotDecryptable));
     for _ in 0..4 {
         let mut packet = sealed.packet.clone();
         let bit = input.number() % (8 * packet.len());
@@ -82,8 +96,67 @@ fn seal<C: Cipher, P: Padding>(input: &mut Input<'_>) {
     // not in another subsession, were the secret the same.
     let mut keys = keys(1);
     keys.subsession = SubsessionId::from_bytes([9; 32]);
-    let elsewhere = Aead::<C, P>::new(&member(1), &keys).expect("a member");
-    assert_eq!(elsewhere.open(&sealed.packet), Err(OpenError::NotDecryptable));
+    let elsewhere = E::new(&member(1), &keys).expect("a member");
+    assert_eq!(opens(&elsewhere, &sealed.packet), Err(OpenError::NotDecryptable));
+}
+
+/// A conversation whose packets come to one reader in any order, again, altered, or not at all, while everybody has
+/// some of them and the reader starts anew from what it stored.
+fn history<E: MessageEncryptor>(input: &mut Input<'_>) {
+    let mut rng = rng::seeded(input.number() as u64);
+    let mut authors: [E; 2] = [group(0), group(1)];
+    let mut reader: E = group(2);
+    let mut sent = Vec::new();
+    for n in 0..2 + input.below(30) {
+        let author = usize::from(input.byte() % 2);
+        let content = Content {
+            kind: Kind::DATA,
+            parents: vec![],
+            confirmation: None,
+            body: n.to_le_bytes().to_vec(),
+        };
+        let sealed = authors[author].seal(&content, &mut Context::new(Time::ZERO, &mut rng));
+        sent.push((author, sealed.expect("nothing is wrong with it"), content));
+    }
+    // Per author, how many of the first of all messages everybody has.
+    let mut everybody = [0; 2];
+    for _ in 0..2 * sent.len() {
+        let at = input.below(sent.len());
+        let (author, sealed, content) = &sent[at];
+        match input.below(8) {
+            0 => {
+                reader.fully_acked(&sealed.packet);
+                // Only if it was here can everybody have it.
+                if reader.recognise(&sealed.packet).is_some() {
+                    everybody[*author] = everybody[*author].max(at + 1);
+                }
+            }
+            1 => reader = E::restore(&reader.export()).expect("an export restores"),
+            2 => {
+                let mut altered = sealed.packet.clone();
+                let bit = input.number() % (8 * altered.len());
+                altered[bit / 8] ^= 1 << (bit % 8);
+                let before = reader.export();
+                assert_eq!(opens(&reader, &altered), Err(OpenError::NotDecryptable));
+                assert_eq!(reader.export(), before);
+            }
+            _ => match reader.open(&sealed.packet) {
+                Ok(opened) => {
+                    assert_eq!(
+                        (opened.id, opened.author, &opened.content),
+                        (sealed.id, member(*author), content)
+                    );
+                    assert!(at >= everybody[*author], "an erased key opens");
+                    reader.commit(opened.step);
+                }
+                Err(error) => {
+                    assert_eq!(error, OpenError::NotDecryptable);
+                    assert!(at < everybody[*author], "it is not erased and does not open");
+                    assert_eq!(reader.recognise(&sealed.packet), Some(sealed.id));
+                }
+            },
+        }
+    }
 }
 
 thread_local! {
@@ -127,24 +200,21 @@ impl<C: Cipher> Cipher for Insider<C> {
 }
 
 /// What is encrypted by a member and not what it signed does not open, and the id of what opens is the sealer's.
-fn insider<C: Cipher, P: Padding>(input: &mut Input<'_>) {
+fn insider<E: MessageEncryptor, I: MessageEncryptor>(input: &mut Input<'_>) {
     let mut rng = rng::seeded(input.number() as u64);
     // Behind the signature, or from the start.
     let from = if input.byte() < 128 { 64 } else { 0 };
     let other = [vec![0; from], input.bytes().to_vec()].concat();
-    let mut insider: Aead<Insider<C>, P> = group(2);
+    let mut insider: I = group(2);
     let content = content(input);
     let is_changed = other.iter().any(|byte| *byte != 0);
     PLAINTEXT.set(other);
     let sealed = insider.seal(&content, &mut Context::new(Time::ZERO, &mut rng));
     PLAINTEXT.take();
     let Ok(sealed) = sealed else { return };
-    let alice: Aead<C, P> = group(0);
-    match alice.open(&sealed.packet) {
-        Ok(opened) => {
-            assert_eq!(opened.id, sealed.id);
-            assert_eq!((opened.author, opened.content), (member(2), content));
-        }
+    let alice: E = group(0);
+    match opens(&alice, &sealed.packet) {
+        Ok(opened) => assert_eq!(opened, (sealed.id, member(2), content)),
         Err(OpenError::Malformed | OpenError::BadSignature(_)) => {
             assert!(is_changed, "an honest message opens");
         }
@@ -153,18 +223,18 @@ fn insider<C: Cipher, P: Padding>(input: &mut Input<'_>) {
 }
 
 /// Exports restore as they were, and nothing else restores.
-fn restore<C: Cipher, P: Padding>(input: &mut Input<'_>) {
-    let bob: Aead<C, P> = group(1);
+fn restore<E: MessageEncryptor>(input: &mut Input<'_>) {
+    let bob: E = group(1);
     let export = bob.export();
-    let restored = Aead::<C, P>::restore(&export).expect("an export restores");
+    let restored = E::restore(&export).expect("an export restores");
     assert_eq!(*restored.export(), *export);
     let mut damaged = export.to_vec();
     let at = input.number() % damaged.len();
     damaged[at] ^= input.byte().max(1);
-    assert!(Aead::<C, P>::restore(&damaged).is_err());
+    assert!(E::restore(&damaged).is_err());
     damaged.truncate(at);
-    assert!(Aead::<C, P>::restore(&damaged).is_err());
-    assert!(Aead::<C, P>::restore(input.rest()).is_err());
+    assert!(E::restore(&damaged).is_err());
+    assert!(E::restore(input.rest()).is_err());
 }
 
 fn content(input: &mut Input<'_>) -> Content {
@@ -209,14 +279,14 @@ fn keys(n: usize) -> SubsessionKeys {
 }
 
 /// The n-th member's encryptor.
-fn group<E: MessageEncryptor + Debug>(n: usize) -> E {
+fn group<E: MessageEncryptor>(n: usize) -> E {
     E::new(&member(n), &keys(n)).expect("a member")
 }
 
 pub(super) fn seeds() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for (cipher, name) in [(0, "aes"), (1, "chacha"), (2, "unpadded")] {
-        let action = |n: u8| 3 * n + cipher;
+    for (cipher, name) in [(0, "aes"), (1, "chacha"), (2, "unpadded"), (3, "ratchet")] {
+        let action = |n: u8| 4 * n + cipher;
         let content = [2, 2, 5, 7, 0, 1, 2, 5, b'h', b'e', b'l', b'l', b'o'];
         let sealed = [
             &[action(1), 0, 1],
@@ -241,6 +311,12 @@ pub(super) fn seeds() -> Vec<Seed> {
             format!("restore-{name}"),
             vec![action(3), 0, 33, 4, 1, 2, 3],
         ));
+        // Six messages; the last first, then everybody has the third, and all come once more.
+        let deliveries = [
+            5, 7, 2, 7, 2, 0, 0, 7, 1, 7, 2, 7, 3, 7, 0, 1, 4, 7, 5, 2, 0, 9, 5, 7,
+        ];
+        let history = [&[action(4), 0, 1, 4, 0, 1, 0, 0, 1, 0], deliveries.as_slice()].concat();
+        seeds.push(Seed::new(format!("history-{name}"), history));
     }
     seeds
 }
