@@ -422,7 +422,7 @@ mod tests {
         let (_, answer, _) = alice.say(&alice_id, Kind::DATA, b"hello", None, &mut cx).unwrap();
         assert_eq!(alice.state.ack.due(), Time::NEVER);
         let (_, inserted) = bobs.receive(&answer, Time::ZERO).unwrap();
-        assert_eq!(inserted.fully_acked, [id]);
+        assert_eq!(inserted.unwrap().fully_acked, [id]);
         assert!(bobs.missing(&id, &bobs.transcript.members().clone()).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use concilium_core::SessionName;
-use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor};
+use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor, Ratchet};
 use concilium_gka::{AnyGka, Directory, Identity};
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
@@ -60,13 +60,15 @@ pub enum Cipher {
     Aead,
     /// ChaCha20-Poly1305.
     ChaCha20Poly1305,
+    /// AES-256-GCM with keys that go away (M-8).
+    Ratchet,
     /// Nothing secret and fast, for large simulations.
     Plain,
 }
 
 impl Cipher {
     /// All of them; the first is the default.
-    pub const ALL: &[Self] = &[Self::Aead, Self::ChaCha20Poly1305, Self::Plain];
+    pub const ALL: &[Self] = &[Self::Aead, Self::ChaCha20Poly1305, Self::Ratchet, Self::Plain];
 
     /// Its name.
     #[must_use]
@@ -74,6 +76,7 @@ impl Cipher {
         match self {
             Self::Aead => "aead",
             Self::ChaCha20Poly1305 => "chacha20poly1305",
+            Self::Ratchet => "ratchet",
             Self::Plain => "plain",
         }
     }
@@ -174,6 +177,7 @@ impl Cipher {
         match self {
             Self::Aead => user.with::<Aead<Aes256Gcm, Buckets>>(),
             Self::ChaCha20Poly1305 => user.with::<Aead<ChaCha20Poly1305, Buckets>>(),
+            Self::Ratchet => user.with::<Ratchet<Aes256Gcm, Buckets>>(),
             Self::Plain => user.with::<encryptor::Plain>(),
         }
     }
@@ -278,7 +282,7 @@ mod tests {
         let error = "rot13".parse::<Cipher>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no cipher `rot13`; there are: aead, chacha20poly1305, plain"
+            "there is no cipher `rot13`; there are: aead, chacha20poly1305, ratchet, plain"
         );
     }
 }
