@@ -69,7 +69,7 @@ fn every_other_scenario_holds_where_everybody_takes_part_in_everything() {
     let mut missed = Vec::new();
     for path in files() {
         let mut out = Vec::new();
-        let report = run_file(&path, std::fs::read_to_string(&path), &options, &mut out).unwrap();
+        let report = run_file(&path, std::fs::read(&path), &options, &mut out).unwrap();
         if report.exit_code() != 0 {
             missed.push(path.file_name().unwrap().to_str().unwrap().to_owned());
         }
