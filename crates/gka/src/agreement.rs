@@ -39,6 +39,9 @@ pub trait GroupKeyAgreement {
     /// Material that lets others include us without an answer from us (K-14). `None`: this key agreement needs
     /// none. The private part stays in `self`, and goes into [`export_announcements`](Self::export_announcements).
     ///
+    /// To be called when we enter the channel, and again whenever somebody else does: the same may be said again, or,
+    /// where an announcement serves once, another one after it has served.
+    ///
     /// # Errors
     /// The random source fails.
     fn announce(
@@ -62,6 +65,11 @@ pub trait GroupKeyAgreement {
     ) -> Result<(), OpenError> {
         let _ = (session, from, announcement);
         Err(OpenError::Invalid(crate::Reason::OutOfTurn))
+    }
+
+    /// The member has left the channel, or we have: what it announced is void. Whoever enters announces itself (K-14).
+    fn forget(&mut self, who: &MemberId) {
+        let _ = who;
     }
 
     /// What we announced, private parts included, and what we learned: as bytes for storage that its owner trusts, and

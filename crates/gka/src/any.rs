@@ -145,6 +145,10 @@ impl GroupKeyAgreement for AnyGka {
         self.0.learn(session, from, announcement)
     }
 
+    fn forget(&mut self, who: &MemberId) {
+        self.0.forget(who);
+    }
+
     fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
         self.0.export_announcements()
     }
@@ -257,6 +261,7 @@ trait Forgotten: Send {
     ) -> Result<Option<Vec<u8>>, ProposeError>;
     fn learn(&mut self, session: &SessionName, from: &MemberId, announcement: &[u8])
     -> Result<(), OpenError>;
+    fn forget(&mut self, who: &MemberId);
     fn export_announcements(&self) -> Zeroizing<Vec<u8>>;
     fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError>;
     fn propose(
@@ -317,6 +322,10 @@ where
         announcement: &[u8],
     ) -> Result<(), OpenError> {
         GroupKeyAgreement::learn(self, session, from, announcement)
+    }
+
+    fn forget(&mut self, who: &MemberId) {
+        GroupKeyAgreement::forget(self, who);
     }
 
     fn export_announcements(&self) -> Zeroizing<Vec<u8>> {

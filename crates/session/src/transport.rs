@@ -112,6 +112,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn left(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = self.stay.take() else { return };
         self.clear_session(&stay);
+        for member in &stay.channel {
+            self.gka.forget(member); // K-14: they announce themselves when we come again.
+        }
         match self.actions.current().map(|action| &action.kind) {
             Some(ActionKind::Join) if !stay.leaving => {
                 // T-12: kicked while trying to join: again, after a while.
@@ -157,6 +160,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !stay.channel.remove(member) {
             return;
         }
+        self.gka.forget(member); // K-14: it announces itself when it comes again.
         stay.seniors.remove(member);
         stay.hopefuls.remove(member);
         stay.heirs.remove(member);
