@@ -48,13 +48,15 @@ pub enum Violation {
     Printed,
     /// K-14: any announcement is taken.
     AnyAnnouncement,
+    /// K-14: who has left can be included still.
+    NothingForgotten,
     /// K-15: a packet counts whoever sends it.
     AnySender,
 }
 
 impl Violation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ProposingCommits,
         Self::OwnProposalRefused,
         Self::OrderMatters,
@@ -71,6 +73,7 @@ impl Violation {
         Self::AnnouncementsLost,
         Self::Printed,
         Self::AnyAnnouncement,
+        Self::NothingForgotten,
         Self::AnySender,
     ];
 }
@@ -222,6 +225,12 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
             return Ok(());
         }
         self.inner.learn(session, from, announcement)
+    }
+
+    fn forget(&mut self, who: &MemberId) {
+        if !self.is(Violation::NothingForgotten) {
+            self.inner.forget(who);
+        }
     }
 
     fn export_announcements(&self) -> Zeroizing<Vec<u8>> {

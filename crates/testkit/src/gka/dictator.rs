@@ -282,6 +282,10 @@ impl GroupKeyAgreement for Dictator {
         Ok(())
     }
 
+    fn forget(&mut self, who: &MemberId) {
+        self.announcements.known.remove(who);
+    }
+
     fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
         wire::encode_secret(&self.announcements)
     }

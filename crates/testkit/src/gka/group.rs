@@ -81,13 +81,14 @@ pub struct Member<G: GroupKeyAgreement> {
 }
 
 impl<G: GroupKeyAgreement> Member<G> {
-    /// Everything that this member keeps, as bytes: to compare before and after.
+    /// Everything that this member keeps, as bytes: to compare before and after. State, proposal, operation, and what
+    /// was announced.
     #[must_use]
     pub fn export(&self) -> Vec<Vec<u8>> {
         let state = self.state.as_ref().map(|state| state.export());
         let proposal = self.proposal.as_ref().map(|proposal| proposal.export());
         let operation = self.operation.as_ref().map(|(_, operation)| operation.export());
-        [state, proposal, operation]
+        [state, proposal, operation, Some(self.gka.export_announcements())]
             .into_iter()
             .map(|part| part.map_or_else(Vec::new, |bytes| bytes.to_vec()))
             .collect()
@@ -105,8 +106,8 @@ impl<G: GroupKeyAgreement> Member<G> {
 
     /// Goes back to what was saved.
     pub fn reset(&mut self, saved: &Saved) {
-        let [state, proposal, operation] = &saved.export[..] else {
-            unreachable!("three parts are saved")
+        let [state, proposal, operation, announcements] = &saved.export[..] else {
+            unreachable!("four parts are saved")
         };
         let restores = "K-13: what was exported restores";
         let some = |bytes: &Vec<u8>| !bytes.is_empty();
@@ -114,6 +115,7 @@ impl<G: GroupKeyAgreement> Member<G> {
         self.proposal = some(proposal).then(|| self.gka.restore_proposal(proposal).expect(restores));
         let operation = some(operation).then(|| self.gka.restore_operation(operation).expect(restores));
         self.operation = saved.running.zip(operation);
+        self.gka.restore_announcements(announcements).expect(restores);
         self.keys.clone_from(&saved.keys);
     }
 
@@ -127,7 +129,7 @@ impl<G: GroupKeyAgreement> Member<G> {
 /// What [`Member::save`] keeps.
 #[derive(Debug)]
 pub struct Saved {
-    /// As [`Member::export`] gives it: state, proposal, operation.
+    /// As [`Member::export`] gives it: state, proposal, operation, announcements.
     pub export: Vec<Vec<u8>>,
     keys: Option<SubsessionKeys>,
     running: Option<PacketId>,
@@ -221,13 +223,15 @@ impl<G: GroupKeyAgreement> Group<G> {
             parent: PacketId::from_bytes([seed.to_le_bytes()[0]; 32]),
             chain: ChainHash::from_bytes([0; 32]),
         };
-        group.announce();
+        group.announce(&names(0..n));
         group
     }
 
-    fn announce(&mut self) {
+    /// These people announce what they can be included by, and everyone else learns it (K-14): as whoever enters a
+    /// channel does, and everyone in it when somebody enters.
+    pub fn announce(&mut self, people: &MemberSet) {
         let everyone: Vec<MemberId> = self.people.keys().cloned().collect();
-        for from in &everyone {
+        for from in people.iter().filter(|from| everyone.contains(from)) {
             let (session, now) = (self.session.clone(), self.now);
             let member = self.member(from);
             let announced = member
@@ -274,9 +278,12 @@ impl<G: GroupKeyAgreement> Group<G> {
 
     /// Has `by` propose that the session's members be `after`. The packet is returned, and not on the channel yet.
     ///
+    /// Whoever is to be included has just entered the channel and announced itself: an announcement may serve once.
+    ///
     /// # Errors
     /// The key agreement's.
     pub fn propose(&mut self, by: &MemberId, after: &MemberSet) -> Result<Vec<u8>, ProposeError> {
+        self.announce(&after.minus(&self.members));
         let (data, now) = (self.data(by, after), self.now);
         let member = self.member(by);
         let mut cx = Context::new(now, &mut member.rng);

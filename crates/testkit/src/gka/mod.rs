@@ -49,6 +49,7 @@ macro_rules! for_each_gka_check {
             k13_state_goes_through_exports,
             k13_k14_announcements_outlive_a_restart,
             k14_announcements_are_authentic,
+            k14_who_has_left_announces_anew,
             k15_a45_unauthentic_packets_do_not_count,
             a04_broken_randomness_sends_nothing,
             a10_replayed_packets_do_nothing,

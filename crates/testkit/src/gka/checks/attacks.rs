@@ -24,7 +24,7 @@ pub fn a04_broken_randomness_sends_nothing<G: GroupKeyAgreement>(make: impl Make
                 let saved = group.member(&who).save();
                 let reaction = group.deliver_with(&who, due, &mut { kind });
                 if let Reaction::Refused(ReceiveError::Randomness(_)) = reaction {
-                    let [state, _, operation] = &group.member(&who).export()[..] else {
+                    let [state, _, operation, _] = &group.member(&who).export()[..] else {
                         unreachable!()
                     };
                     let unchanged = *state == saved.export[0] && *operation == saved.export[2];

@@ -338,7 +338,7 @@ pub fn k13_state_goes_through_exports<G: GroupKeyAgreement>(make: impl Make<G>) 
     group.restoring = true;
     life(&mut group, &mut |group, _| {
         for member in group.people.values() {
-            let [state, proposal, operation] = &member.export()[..] else {
+            let [state, proposal, operation, _] = &member.export()[..] else {
                 unreachable!()
             };
             let gka = &member.gka;
@@ -430,6 +430,28 @@ pub fn k14_announcements_are_authentic<G: GroupKeyAgreement>(make: impl Make<G>)
             .learn(&session, &name(1), &announcement);
         assert!(learned.is_ok(), "K-14");
     }
+    group.run(&name(0), &names(0..3));
+}
+
+/// K-14: what somebody announced is void once it has left, and what it announces when it comes again serves.
+pub fn k14_who_has_left_announces_anew<G: GroupKeyAgreement>(make: impl Make<G>) {
+    let mut group: Group<G> = Group::new(3, 140, &make);
+    let announces = !group.people[&name(1)].gka.export_announcements().is_empty();
+    group.member(&name(0)).gka.forget(&name(1));
+    let data = group.data(&name(0), &names(0..3));
+    let mut random = rng::seeded(140);
+    let mut cx = Context::new(group.now, &mut random);
+    let proposed = group.people[&name(0)].gka.propose(None, data, &mut cx);
+    if announces {
+        let error = proposed.map(|_| ()).unwrap_err();
+        assert_eq!(error, ProposeError::NotAnnounced(name(1)), "K-14: it has left");
+    } else {
+        assert!(
+            proposed.is_ok(),
+            "K-14: nothing was announced, nothing can be forgotten"
+        );
+    }
+    // The group lets whoever is to be included announce itself.
     group.run(&name(0), &names(0..3));
 }
 
