@@ -1,0 +1,181 @@
+//! The library's group at one epoch, and what the contract wants to know of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use concilium_core::keys::{SigningKey, VerifyingKey};
+use concilium_core::{FramedHash, MemberId, Secret, SubsessionId, wire};
+use concilium_gka::{AssociatedData, Reason};
+use hkdf::Hkdf;
+use mls_rs::client_builder::{
+    BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo,
+    WithMlsRules,
+};
+use mls_rs::error::MlsError;
+use mls_rs::extension::ExtensionType;
+use mls_rs::time::MlsTime;
+use mls_rs::{Extension, ExtensionList};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::crypto::Suite;
+use crate::desk::{Desk, Things};
+use crate::policy::{Rules, Trust, member_of};
+
+/// The library's settings, as a type.
+pub(crate) type Config = WithMlsRules<
+    Rules,
+    WithCryptoProvider<
+        Suite,
+        WithIdentityProvider<Trust, WithKeyPackageRepo<Desk, WithGroupStateStorage<Desk, BaseConfig>>>,
+    >,
+>;
+
+pub(crate) type Client = mls_rs::Client<Config>;
+
+pub(crate) type Group = mls_rs::Group<Config>;
+
+/// What the library is told whenever it asks for the time. Nothing here has a lifetime: a key package is valid until it
+/// was used or its owner has left the channel.
+pub(crate) fn no_time() -> MlsTime {
+    MlsTime::from(0_u64)
+}
+
+/// The extension of a leaf that holds the member's verifying key for messages: 32 bytes. From the range for private use
+/// (RFC 9420, section 17.3).
+pub(crate) const SIGNING_KEY: ExtensionType = ExtensionType::new(0xFC0D);
+
+/// The extensions of a leaf whose member will sign with this key.
+pub(crate) fn leaf_extensions(key: &VerifyingKey) -> ExtensionList {
+    let mut extensions = ExtensionList::new();
+    extensions.set(Extension::new(SIGNING_KEY, key.as_bytes().to_vec()));
+    extensions
+}
+
+/// The key in the extensions of a leaf.
+pub(crate) fn verifying_key(extensions: &ExtensionList) -> Result<VerifyingKey, Reason> {
+    let extension = extensions.get(SIGNING_KEY).ok_or(Reason::BadKey)?;
+    let bytes = <&[u8; 32]>::try_from(extension.extension_data()).map_err(|_| Reason::BadKey)?;
+    VerifyingKey::from_bytes(bytes).map_err(|_| Reason::BadKey)
+}
+
+/// Who is in the group, at which leaf.
+pub(crate) fn leaves(group: &Group) -> BTreeMap<MemberId, u32> {
+    group
+        .roster()
+        .members_iter()
+        .filter_map(|member| Some((member_of(&member.signing_identity)?, member.index)))
+        .collect()
+}
+
+/// Everybody's verifying key (K-11: no two are alike, and nobody is in twice).
+fn verifying_keys(group: &Group) -> Result<BTreeMap<MemberId, VerifyingKey>, Reason> {
+    let (mut keys, mut distinct) = (BTreeMap::new(), BTreeSet::new());
+    for member in group.roster().members_iter() {
+        let who = member_of(&member.signing_identity).ok_or(Reason::WrongMembers)?;
+        let key = verifying_key(&member.extensions)?;
+        if !distinct.insert(key) || keys.insert(who, key).is_some() {
+            return Err(Reason::Duplicate);
+        }
+    }
+    Ok(keys)
+}
+
+const DATA: &str = "concilium 2026-11 mls v1 associated data";
+
+/// What the associated data are to MLS: the authenticated data of the commit, and the context of what is exported (K-6).
+pub(crate) fn digest(data: &AssociatedData) -> [u8; 32] {
+    FramedHash::new(DATA).field(&wire::encode(data)).finish()
+}
+
+/// The label under which the library exports.
+const EXPORTER: &[u8] = b"concilium 2026-11 mls v1";
+/// What is made from what it exports.
+const CHECK: &[u8] = b"concilium 2026-11 mls v1 check";
+const GROUP_SECRET: &[u8] = b"concilium 2026-11 mls v1 group secret";
+const SUBSESSION: &[u8] = b"concilium 2026-11 mls v1 subsession id";
+
+/// What an epoch yields for the subsession.
+pub(crate) struct Derived {
+    /// Stands in the packet for all to see. Two who derive the same check have the same exporter secret and associated
+    /// data, or have found a collision of HMAC with SHA-256 (K-7).
+    pub(crate) check: [u8; 32],
+    pub(crate) secret: Secret<32>,
+    pub(crate) subsession: SubsessionId,
+}
+
+impl Derived {
+    fn of(group: &Group, digest: &[u8; 32]) -> Result<Self, MlsError> {
+        let exported = group.export_secret(EXPORTER, digest, 32)?;
+        let hkdf = Hkdf::<Sha256>::from_prk(exported.as_bytes()).map_err(|_| MlsError::ExporterDeleted)?;
+        let expand = |label: &[u8], bytes: &mut [u8; 32]| {
+            hkdf.expand(label, bytes).map_err(|_| MlsError::ExporterDeleted)
+        };
+        let (mut check, mut subsession, mut secret) = ([0; 32], [0; 32], Secret::zeroed());
+        expand(CHECK, &mut check)?;
+        expand(SUBSESSION, &mut subsession)?;
+        expand(GROUP_SECRET, secret.expose_mut())?;
+        Ok(Self {
+            check,
+            secret,
+            subsession: SubsessionId::from_bytes(subsession),
+        })
+    }
+}
+
+/// The group at the epoch that an operation leads to, seen through.
+pub(crate) struct Epoch {
+    pub(crate) group: Box<Group>,
+    pub(crate) signing: SigningKey,
+    pub(crate) verifying: BTreeMap<MemberId, VerifyingKey>,
+    pub(crate) derived: Derived,
+}
+
+impl Epoch {
+    /// Looks through a group that an operation with these data has led to.
+    pub(crate) fn new(
+        mut group: Box<Group>,
+        signing: SigningKey,
+        me: &MemberId,
+        data: &AssociatedData,
+        digest: &[u8; 32],
+    ) -> Result<Self, Reason> {
+        let verifying = verifying_keys(&group)?;
+        // K-6: MLS and the associated data agree on who is in.
+        if verifying.len() != data.after.len() || !verifying.keys().eq(data.after.iter()) {
+            return Err(Reason::WrongMembers);
+        }
+        if verifying.get(me) != Some(signing.verifying_key()) {
+            return Err(Reason::ContributionChanged);
+        }
+        let derived = Derived::of(&group, digest).map_err(|_| Reason::KeyMismatch)?;
+        // What was derived is the subsession's to keep or to forget; the state for the next operation cannot tell it.
+        group.delete_exporter();
+        Ok(Self {
+            group,
+            signing,
+            verifying,
+            derived,
+        })
+    }
+}
+
+/// The group as the library stores it.
+pub(crate) fn store(group: &Group, desk: &Desk) -> Zeroizing<Vec<u8>> {
+    let mut group = group.clone();
+    let (written, things) = desk.with(Things::default(), || group.write_to_storage());
+    // The desk takes whatever it is given, and a group in memory can be encoded. Were it not so, the export would be
+    // empty, and would not restore.
+    let stored = things.group.filter(|_| written.is_ok());
+    stored.unwrap_or_default()
+}
+
+/// Reads it back.
+pub(crate) fn load(client: &Client, desk: &Desk, stored: Zeroizing<Vec<u8>>) -> Result<Box<Group>, MlsError> {
+    let things = Things {
+        group: Some(stored),
+        ..Things::default()
+    };
+    // The desk holds one group, and gives it by any name.
+    let (group, _) = desk.with(things, || client.load_group(&[]));
+    group.map(Box::new)
+}
