@@ -11,6 +11,7 @@ use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEnc
 use concilium_gka::{AnyGka, Directory, Identity};
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
+use concilium_gka_mls::Mls;
 use concilium_session::{AnySession, RestoreError, Session, Settings};
 
 use crate::network::GkaFactory;
@@ -24,6 +25,8 @@ pub enum Gka {
     Cliques,
     /// Burmester and Desmedt's: constant rounds, and everybody takes part in everything.
     BurmesterDesmedt,
+    /// Messaging Layer Security: any change in one packet.
+    Mls,
     /// One member decides, in one packet.
     Dictator,
     /// Nothing secret and fast, for large simulations.
@@ -32,7 +35,13 @@ pub enum Gka {
 
 impl Gka {
     /// All of them; the first is the default.
-    pub const ALL: &[Self] = &[Self::Cliques, Self::BurmesterDesmedt, Self::Dictator, Self::Plain];
+    pub const ALL: &[Self] = &[
+        Self::Cliques,
+        Self::BurmesterDesmedt,
+        Self::Mls,
+        Self::Dictator,
+        Self::Plain,
+    ];
 
     /// Its name.
     #[must_use]
@@ -40,6 +49,7 @@ impl Gka {
         match self {
             Self::Cliques => "cliques",
             Self::BurmesterDesmedt => "bd",
+            Self::Mls => "mls",
             Self::Dictator => "dictator",
             Self::Plain => "plain",
         }
@@ -165,6 +175,7 @@ impl Gka {
             Self::BurmesterDesmedt => {
                 |identity, directory| AnyGka::new(BurmesterDesmedt::new(identity, directory))
             }
+            Self::Mls => |identity, directory| AnyGka::new(Mls::new(identity, directory)),
             Self::Dictator => |identity, directory| AnyGka::new(gka::Dictator::new(identity, directory)),
             Self::Plain => |identity, directory| AnyGka::new(gka::Plain::new(identity, directory)),
         }

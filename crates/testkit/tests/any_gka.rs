@@ -16,6 +16,12 @@ mod cliques {
     concilium_testkit::gka_conformance!(Gka::Cliques.factory());
 }
 
+mod mls {
+    use super::Gka;
+
+    concilium_testkit::gka_conformance!(Gka::Mls.factory());
+}
+
 mod dictator {
     use super::Gka;
 
