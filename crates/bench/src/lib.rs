@@ -2,7 +2,7 @@
 //!
 //! - [`measure`]: the one loop that everything is measured with.
 //! - [`report`]: rows, for people and for tools.
-//! - [`messages`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
+//! - [`messages`], [`mls`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 
 pub mod measure;
 pub mod messages;
+pub mod mls;
 pub mod operations;
 pub mod report;
 pub mod sessions;

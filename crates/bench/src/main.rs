@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use concilium_bench::measure::Effort;
 use concilium_bench::report::Row;
-use concilium_bench::{messages, operations, sessions, transcripts};
+use concilium_bench::{messages, mls, operations, sessions, transcripts};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -23,7 +23,7 @@ struct Arguments {
     /// Fewer and smaller measurements: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
-    /// Only these: messages, operations, sessions or transcripts.
+    /// Only these: messages, mls, operations, sessions or transcripts.
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 }
@@ -55,6 +55,14 @@ fn main() -> anyhow::Result<()> {
             &[2, 8, 32, 128]
         };
         operations::rows(effort, sizes, &mut report);
+    }
+    if wanted("mls") {
+        let sizes: &[usize] = if arguments.quick {
+            &[2, 8]
+        } else {
+            &[2, 8, 32, 128]
+        };
+        mls::rows(effort, sizes, &mut report);
     }
     if wanted("sessions") {
         sessions::rows(effort, 50, &mut report);

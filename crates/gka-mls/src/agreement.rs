@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use concilium_core::keys::SigningKey;
 use concilium_core::{Context, MemberId, PacketId, Secret, SessionName, wire};
@@ -12,24 +11,16 @@ use concilium_gka::{
 };
 use mls_rs::error::MlsError;
 use mls_rs::group::{CommitEffect, ReceivedMessage};
-use mls_rs::identity::SigningIdentity;
-use mls_rs::identity::basic::BasicCredential;
 use mls_rs::{ExtensionList, MlsMessage};
 use zeroize::Zeroizing;
 
 use crate::SUITE;
 use crate::announcement::Announcements;
-use crate::crypto::{CIPHER_SUITE, Suite};
 use crate::desk::{Desk, Things};
-use crate::epoch::{Client, Epoch, Group, SIGNING_KEY, digest, leaf_extensions, leaves, no_time};
+use crate::epoch::{Client, Epoch, Group, client, digest, leaf_extensions, leaves, no_time};
 use crate::export::{export, restore};
 use crate::packet::{Change, Payload, WirePayload, check_author, check_suite, fingerprint};
-use crate::policy::{Rules, Trust};
 use crate::state::{Over, Proposal, State};
-
-/// How long a key package says that it is valid: for as long as can be said. How long it really is, its owner's presence
-/// in the channel says (K-14); there is no clock here that members share. Half of what fits, so that no sum overflows.
-const UNLIMITED: Duration = Duration::from_secs(u64::MAX / 2);
 
 /// MLS, as one member runs it, in one session.
 pub struct Mls {
@@ -61,22 +52,7 @@ impl Mls {
     #[must_use]
     pub fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
         let desk = Desk::default();
-        let credential = BasicCredential::new(identity.member().as_bytes().to_vec()).into_credential();
-        let verifying = identity.verifying_key().as_bytes().to_vec();
-        let client = mls_rs::Client::builder()
-            .group_state_storage(desk.clone())
-            .key_package_repo(desk.clone())
-            .identity_provider(Trust(Arc::clone(&directory)))
-            .crypto_provider(Suite::new(identity.clone(), desk.clone()))
-            .mls_rules(Rules)
-            .extension_type(SIGNING_KEY)
-            .key_package_lifetime(UNLIMITED)
-            .signing_identity(
-                SigningIdentity::new(credential, verifying.into()),
-                Suite::signer(&identity),
-                CIPHER_SUITE,
-            )
-            .build();
+        let client = client(&identity, Arc::clone(&directory), &desk);
         Self {
             identity,
             directory,
@@ -87,7 +63,7 @@ impl Mls {
     }
 
     /// What is locked is changed by single assignments, so that a panic leaves nothing half done.
-    fn announcements(&self) -> MutexGuard<'_, Announcements> {
+    pub(crate) fn announcements(&self) -> MutexGuard<'_, Announcements> {
         self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -45,6 +45,21 @@ fn signed_bytes(
     bytes
 }
 
+/// An announcement of ours.
+pub(crate) fn announcement(
+    identity: &Identity,
+    session: &SessionName,
+    key_package: Vec<u8>,
+    signing: VerifyingKey,
+) -> Vec<u8> {
+    let signature = identity.sign(&signed_bytes(session, identity.member(), &key_package, &signing));
+    wire::encode(&WireAnnouncement {
+        key_package,
+        signing,
+        signature,
+    })
+}
+
 /// All that was announced in one session.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Announcements {
@@ -112,18 +127,7 @@ impl Announcements {
         signing: SigningKey,
     ) -> Option<Vec<u8>> {
         let key_package = key_package.to_bytes().ok()?;
-        let verifying = *signing.verifying_key();
-        let signature = identity.sign(&signed_bytes(
-            session,
-            identity.member(),
-            &key_package,
-            &verifying,
-        ));
-        let announcement = wire::encode(&WireAnnouncement {
-            key_package,
-            signing: verifying,
-            signature,
-        });
+        let announcement = announcement(identity, session, key_package, *signing.verifying_key());
         let data = Zeroizing::new(data.mls_encode_to_vec().ok()?);
         self.enter(session);
         self.own = Some(Own {

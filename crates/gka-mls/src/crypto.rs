@@ -3,6 +3,7 @@
 //! HPKE (RFC 9180) is the library's own, over these. Ed25519 is [`concilium_core::keys`], so that it is verified strictly
 //! here as everywhere; the identity key signs and does not leave [`Identity`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, KeyInit as _, Payload};
@@ -34,7 +35,7 @@ const HASH_BYTES: usize = 32;
 
 /// Why the library's request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CryptoError {
+pub enum CryptoError {
     /// A key, nonce, or request of the wrong length.
     Length,
     /// Encrypted or authenticated by another key, or nothing of that kind.
@@ -63,7 +64,7 @@ impl From<NotThere> for CryptoError {
 
 /// HKDF with SHA-256 (RFC 5869).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HkdfSha256;
+pub struct HkdfSha256;
 
 impl KdfType for HkdfSha256 {
     type Error = CryptoError;
@@ -92,7 +93,7 @@ impl KdfType for HkdfSha256 {
 
 /// AES-128-GCM (RFC 5116).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Aes128;
+pub struct Aes128;
 
 impl Aes128 {
     fn parts(key: &[u8], nonce: &[u8]) -> Result<(Aes128Gcm, [u8; 12]), CryptoError> {
@@ -210,12 +211,18 @@ type Kem = DhKem<X25519, HkdfSha256>;
 
 /// The cipher suite for one member. Cheap to clone, as the library does.
 #[derive(Clone)]
-pub(crate) struct Suite(Arc<Inner>);
+pub struct Suite(Arc<Inner>);
 
 struct Inner {
     identity: Identity,
     desk: Desk,
     hpke: Hpke<Kem, HkdfSha256, Aes128>,
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite").finish_non_exhaustive()
+    }
 }
 
 impl Suite {
@@ -426,5 +433,75 @@ impl CipherSuiteProvider for Suite {
         let signature = <[u8; 64]>::try_from(signature).map_err(|_| CryptoError::Length)?;
         key.verify(data, &Signature::from_bytes(signature))
             .map_err(|_| CryptoError::Authentication)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concilium_core::{MemberId, Secret};
+
+    fn suite() -> Suite {
+        let identity = Identity::new(MemberId::new("alice").unwrap(), &Secret::new([1; 32]));
+        Suite::new(identity, Desk::default())
+    }
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    /// RFC 9180, appendix A.1.1, the first message.
+    #[test]
+    fn hpke_opens_the_test_vector_of_its_specification() {
+        let ciphertext = HpkeCiphertext {
+            kem_output: unhex("37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"),
+            ciphertext: unhex(concat!(
+                "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a9",
+                "6d8770ac83d07bea87e13c512a"
+            )),
+        };
+        let secret = unhex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8");
+        let public = unhex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d");
+        let opened = suite().hpke_open(
+            &ciphertext,
+            &secret.into(),
+            &public.into(),
+            b"Ode on a Grecian Urn",
+            Some(b"Count-0"),
+        );
+        assert_eq!(&**opened.unwrap(), b"Beauty is truth, truth beauty");
+    }
+
+    #[test]
+    fn k11_points_of_small_order_are_refused() {
+        let dh = X25519(Desk::default());
+        let secret = HpkeSecretKey::from(vec![7; 32]);
+        let mut one = vec![0; 32];
+        one[0] = 1;
+        for point in [vec![0; 32], one] {
+            assert_eq!(dh.dh(&secret, &point.into()), Err(CryptoError::Key));
+        }
+        assert!(dh.dh(&secret, &vec![9; 32].into()).is_ok());
+    }
+
+    #[test]
+    fn a11_only_our_identity_signs() {
+        let suite = suite();
+        let ours = Suite::signer(&suite.0.identity);
+        let signature = suite.sign(&ours, b"message").unwrap();
+        let public = suite.signature_key_derive_public(&ours).unwrap();
+        assert_eq!(suite.verify(&public, &signature, b"message"), Ok(()));
+        assert_eq!(
+            suite.verify(&public, &signature, b"massage"),
+            Err(CryptoError::Authentication)
+        );
+        assert!(
+            suite
+                .sign(&SignatureSecretKey::new(vec![2; 32]), b"message")
+                .is_err()
+        );
     }
 }

@@ -14,24 +14,24 @@ use zeroize::Zeroizing;
 
 /// The library asked for something that is not on the desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotThere;
+pub struct NotThere;
 
 impl IntoAnyError for NotThere {}
 
 /// What lies on the desk during one call.
 #[derive(Default)]
-pub(crate) struct Things {
+pub struct Things {
     /// What the library's random numbers are drawn from.
-    pub(crate) random: Option<ChaCha20Rng>,
+    pub random: Option<ChaCha20Rng>,
     /// A key package with its private part, by its reference.
-    pub(crate) key_package: Option<(Vec<u8>, KeyPackageData)>,
+    pub key_package: Option<(Vec<u8>, KeyPackageData)>,
     /// A stored group.
-    pub(crate) group: Option<Zeroizing<Vec<u8>>>,
+    pub group: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Things {
     /// With random numbers from this seed.
-    pub(crate) fn random(seed: &Secret<32>) -> Self {
+    pub fn random(seed: &Secret<32>) -> Self {
         Self {
             random: Some(ChaCha20Rng::from_seed(*seed.expose())),
             ..Self::default()
@@ -42,13 +42,20 @@ impl Things {
 /// The library's providers have to live as long as its groups; what a call lends them must not. So they all hold this
 /// desk, which is empty between the calls: a group can draw no random number that the call's context did not pay for.
 #[derive(Clone, Default)]
-pub(crate) struct Desk(Arc<Inner>);
+pub struct Desk(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     /// Held for the length of a call, since groups of one member share the desk.
     turn: Mutex<()>,
     things: Mutex<Things>,
+}
+
+/// Without what is secret.
+impl fmt::Debug for Things {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Things").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Desk {
@@ -64,7 +71,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Desk {
     /// Makes a call with these things on the desk. Returns what came of it and what lies there afterwards.
-    pub(crate) fn with<R>(&self, things: Things, call: impl FnOnce() -> R) -> (R, Things) {
+    pub fn with<R>(&self, things: Things, call: impl FnOnce() -> R) -> (R, Things) {
         let _turn = lock(&self.0.turn);
         *lock(&self.0.things) = things;
         let result = call();

@@ -1,10 +1,12 @@
 //! The library's group at one epoch, and what the contract wants to know of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::{FramedHash, MemberId, Secret, SubsessionId, wire};
-use concilium_gka::{AssociatedData, Reason};
+use concilium_gka::{AssociatedData, Directory, Identity, Reason};
 use hkdf::Hkdf;
 use mls_rs::client_builder::{
     BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo,
@@ -12,17 +14,19 @@ use mls_rs::client_builder::{
 };
 use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
+use mls_rs::identity::SigningIdentity;
+use mls_rs::identity::basic::BasicCredential;
 use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::crypto::Suite;
+use crate::crypto::{CIPHER_SUITE, Suite};
 use crate::desk::{Desk, Things};
 use crate::policy::{Rules, Trust, member_of};
 
 /// The library's settings, as a type.
-pub(crate) type Config = WithMlsRules<
+type Config = WithMlsRules<
     Rules,
     WithCryptoProvider<
         Suite,
@@ -30,13 +34,39 @@ pub(crate) type Config = WithMlsRules<
     >,
 >;
 
-pub(crate) type Client = mls_rs::Client<Config>;
+/// The library's client: makes key packages, founds groups, joins them.
+pub type Client = mls_rs::Client<Config>;
 
-pub(crate) type Group = mls_rs::Group<Config>;
+/// The library's group.
+pub type Group = mls_rs::Group<Config>;
+
+/// The library, set up for the member who has this identity.
+pub fn client(identity: &Identity, directory: Arc<dyn Directory>, desk: &Desk) -> Client {
+    let credential = BasicCredential::new(identity.member().as_bytes().to_vec()).into_credential();
+    let verifying = identity.verifying_key().as_bytes().to_vec();
+    mls_rs::Client::builder()
+        .group_state_storage(desk.clone())
+        .key_package_repo(desk.clone())
+        .identity_provider(Trust(directory))
+        .crypto_provider(Suite::new(identity.clone(), desk.clone()))
+        .mls_rules(Rules)
+        .extension_type(SIGNING_KEY)
+        .key_package_lifetime(UNLIMITED)
+        .signing_identity(
+            SigningIdentity::new(credential, verifying.into()),
+            Suite::signer(identity),
+            CIPHER_SUITE,
+        )
+        .build()
+}
+
+/// How long a key package says that it is valid: for as long as can be said. How long it really is, its owner's presence
+/// in the channel says (K-14). Half of what fits, so that no sum overflows.
+const UNLIMITED: Duration = Duration::from_secs(u64::MAX / 2);
 
 /// What the library is told whenever it asks for the time. Nothing here has a lifetime: a key package is valid until it
 /// was used or its owner has left the channel.
-pub(crate) fn no_time() -> MlsTime {
+pub fn no_time() -> MlsTime {
     MlsTime::from(0_u64)
 }
 
@@ -45,7 +75,7 @@ pub(crate) fn no_time() -> MlsTime {
 pub(crate) const SIGNING_KEY: ExtensionType = ExtensionType::new(0xFC0D);
 
 /// The extensions of a leaf whose member will sign with this key.
-pub(crate) fn leaf_extensions(key: &VerifyingKey) -> ExtensionList {
+pub fn leaf_extensions(key: &VerifyingKey) -> ExtensionList {
     let mut extensions = ExtensionList::new();
     extensions.set(Extension::new(SIGNING_KEY, key.as_bytes().to_vec()));
     extensions

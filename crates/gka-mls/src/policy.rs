@@ -1,5 +1,6 @@
 //! What the library asks its user to decide: who is who, and what a commit may do.
 
+use std::fmt;
 use std::sync::Arc;
 
 use concilium_core::MemberId;
@@ -14,7 +15,7 @@ use mls_rs_core::identity::{BasicCredential, MemberValidationContext};
 
 /// Not allowed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Forbidden;
+pub struct Forbidden;
 
 impl IntoAnyError for Forbidden {}
 
@@ -26,7 +27,13 @@ pub(crate) fn member_of(identity: &SigningIdentity) -> Option<MemberId> {
 
 /// The directory decides which signature key is whose: it must be the member's identity key.
 #[derive(Clone)]
-pub(crate) struct Trust(pub(crate) Arc<dyn Directory>);
+pub struct Trust(pub(crate) Arc<dyn Directory>);
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").finish_non_exhaustive()
+    }
+}
 
 impl IdentityProvider for Trust {
     type Error = Forbidden;
@@ -80,7 +87,7 @@ impl IdentityProvider for Trust {
 
 /// A commit adds and removes members and does nothing else; its author always renews its keys.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules;
+pub struct Rules;
 
 impl MlsRules for Rules {
     type Error = Forbidden;
@@ -116,5 +123,36 @@ impl MlsRules for Rules {
 
     fn encryption_options(&self, _: &Roster<'_>, _: &GroupContext) -> Result<EncryptionOptions, Forbidden> {
         Ok(EncryptionOptions::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mls_rs::group::Sender;
+    use mls_rs::group::proposal::Proposal;
+    use mls_rs::mls_rules::ProposalSource;
+
+    #[test]
+    fn k06_a_commit_does_nothing_but_what_the_associated_data_say() {
+        let mut group = concilium_testkit::gka::Group::established(2, 1, crate::Mls::new);
+        let state = group
+            .member(&concilium_testkit::gka::name(0))
+            .state
+            .take()
+            .unwrap();
+        let filter = |proposals: ProposalBundle| {
+            let (roster, context) = (state.group.roster(), state.group.context());
+            let source = CommitSource::ExistingMember(roster.member_with_index(0).unwrap());
+            Rules.filter_proposals(CommitDirection::Receive, source, &roster, context, proposals)
+        };
+        assert!(filter(ProposalBundle::default()).is_ok());
+        let mut extensions = ProposalBundle::default();
+        extensions.add(
+            Proposal::GroupContextExtensions(ExtensionList::new()),
+            Sender::Member(0),
+            ProposalSource::ByValue,
+        );
+        assert!(filter(extensions).is_err());
     }
 }

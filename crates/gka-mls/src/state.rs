@@ -66,7 +66,7 @@ impl State {
             subsession: epoch.derived.subsession,
             secret: epoch.derived.secret,
             signing: epoch.signing,
-            verifying: epoch.verifying,
+            verifying: epoch.verifying.into(),
         };
         (state, keys)
     }

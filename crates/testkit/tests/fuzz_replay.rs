@@ -75,6 +75,11 @@ fn a18_a40_a46_gka_bd() {
 }
 
 #[test]
+fn a18_a40_a46_gka_mls() {
+    replay("gka_mls", 40, 120);
+}
+
+#[test]
 fn a24_a40_server_order() {
     replay("server_order", 400, 400);
 }

@@ -1,4 +1,4 @@
-//! Key agreements of signed packets against the network, and against insiders: the default, and Burmester and Desmedt's.
+//! Key agreements of signed packets against the network, and against insiders.
 
 use std::collections::VecDeque;
 
@@ -6,6 +6,7 @@ use concilium_core::{MemberId, MemberSet, PacketId};
 use concilium_gka::{Export as _, GroupKeyAgreement, Role, signed};
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
+use concilium_gka_mls::Mls;
 
 use super::Seed;
 use super::input::Input;
@@ -19,6 +20,8 @@ const MAX_OPERATIONS: usize = 5;
 /// The most packets of one operation, answers to made-up ones included: far more than four members need.
 const MAX_PACKETS: usize = 64;
 
+/// The default key agreement.
+///
 /// Takes the bytes as a packet or as exported state, or as a life of a group in which insiders change what they send
 /// and sign it again: payloads flipped, elements replaced and swapped, roles and associated data exchanged, packets
 /// replayed. What is rejected changes nothing (K-5) and hinders nobody; whoever finishes in the same subsession
@@ -39,7 +42,15 @@ pub fn gka_bd(data: &[u8]) {
     run(BurmesterDesmedt::new, data);
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The same over MLS.
+///
+/// # Panics
+/// Where a promise is broken.
+pub fn gka_mls(data: &[u8]) {
+    run(Mls::new, data);
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reached {
     finished: usize,
     rejected: usize,
@@ -227,7 +238,7 @@ fn flip(payload: &mut [u8], input: &mut Input<'_>) {
     }
 }
 
-/// Where the n-th element, nonce, key, hash or MAC starts. From the end all of them are 32 bytes apart.
+/// Where the n-th element, nonce, key, hash or MAC starts. From the end all of the default's are 32 bytes apart.
 fn place(payload: &[u8], n: usize) -> Option<usize> {
     let places = payload.len() / 32;
     (places > 0).then(|| payload.len() - 32 * (n % places + 1))
@@ -343,6 +354,11 @@ pub(super) fn seeds_bd() -> Vec<Seed> {
     seeds_of([6, 8, 6, 6])
 }
 
+pub(super) fn seeds_mls() -> Vec<Seed> {
+    // One for each.
+    seeds_of([1, 1, 1, 1])
+}
+
 fn seeds_of([found, include, exclude, refresh]: Packets) -> Vec<Seed> {
     // No forgery in front of any packet.
     const HONEST: [u8; 1] = [0];
@@ -396,7 +412,7 @@ fn seeds_of([found, include, exclude, refresh]: Packets) -> Vec<Seed> {
 mod tests {
     use super::*;
 
-    fn reach<G: GroupKeyAgreement>(make: impl Make<G>, seeds: &[Seed]) {
+    fn reach<G: GroupKeyAgreement>(make: impl Make<G>, seeds: &[Seed], rejected: usize) {
         let reached: Vec<Reached> = seeds.iter().map(|seed| run(&make, &seed.bytes)).collect();
         assert_eq!(
             reached[0],
@@ -408,13 +424,14 @@ mod tests {
         );
         assert_eq!(reached[1], reached[0]);
         let sum = |count: fn(&Reached) -> usize| reached.iter().map(count).sum::<usize>();
-        assert!(sum(|reached| reached.rejected) > 40, "{reached:?}");
+        assert!(sum(|reached| reached.rejected) > rejected, "{reached:?}");
         assert!(sum(|reached| reached.failed) > 5, "{reached:?}");
     }
 
     #[test]
     fn k5_k7_seeds_reach_successes_rejections_and_failures() {
-        reach(Cliques::new, &seeds());
-        reach(BurmesterDesmedt::new, &seeds_bd());
+        reach(Cliques::new, &seeds(), 40);
+        reach(BurmesterDesmedt::new, &seeds_bd(), 40);
+        reach(Mls::new, &seeds_mls(), 10);
     }
 }

@@ -18,7 +18,7 @@ mod transcript;
 
 pub use self::core::core;
 pub use encryptor::encryptor;
-pub use gka::{gka, gka_bd};
+pub use gka::{gka, gka_bd, gka_mls};
 pub use server_order::server_order;
 pub use session::session;
 pub use transcript::transcript;
@@ -56,11 +56,12 @@ impl Seed {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target::new("core", core, core::seeds),
     Target::new("encryptor", encryptor, encryptor::seeds),
     Target::new("gka", gka, gka::seeds),
     Target::new("gka_bd", gka_bd, gka::seeds_bd),
+    Target::new("gka_mls", gka_mls, gka::seeds_mls),
     Target::new("server_order", server_order, server_order::seeds),
     Target::new("session", session, session::seeds),
     Target::new("transcript", transcript, transcript::seeds),
