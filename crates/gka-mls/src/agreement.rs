@@ -10,14 +10,16 @@ use concilium_gka::{
     Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, signed,
 };
 use mls_rs::error::MlsError;
+use mls_rs::group::proposal::Proposal as GroupProposal;
 use mls_rs::group::{CommitEffect, ReceivedMessage};
+use mls_rs::mls_rules::ProposalInfo;
 use mls_rs::{ExtensionList, MlsMessage};
 use zeroize::Zeroizing;
 
 use crate::SUITE;
 use crate::announcement::Announcements;
 use crate::desk::{Desk, Things};
-use crate::epoch::{Client, Epoch, Group, client, digest, leaf_extensions, leaves, no_time};
+use crate::epoch::{Client, Epoch, Group, client, digest, leaf_extensions, member_at, no_time};
 use crate::export::{export, restore};
 use crate::packet::{Change, Payload, WirePayload, check_author, check_suite, fingerprint};
 use crate::state::{Over, Proposal, State};
@@ -67,6 +69,11 @@ impl Mls {
         self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// Makes the commit, on a copy of our group, and applies it there.
     fn draft(
         &self,
@@ -87,14 +94,17 @@ impl Mls {
                     Some(no_time()),
                 )?),
             };
-            let leaves = leaves(&group);
+            let mut leave = Vec::new();
+            for who in &data.before.minus(&data.after) {
+                leave.push(group.member_with_identity(who.as_bytes())?.index);
+            }
             let mut commit = group
                 .commit_builder()
                 .authenticated_data(digest.to_vec())
                 .set_leaf_node_extensions(extensions)
                 .commit_time(no_time());
-            for who in &data.before.minus(&data.after) {
-                commit = commit.remove_member(*leaves.get(who).ok_or(MlsError::MemberNotFound)?)?;
+            for leaf in leave {
+                commit = commit.remove_member(leaf)?;
             }
             for (_, key_package) in key_packages {
                 commit = commit.add_member(key_package.clone())?;
@@ -189,15 +199,24 @@ impl Mls {
         let ReceivedMessage::Commit(commit) = received else {
             return Err(by_author(Reason::Malformed));
         };
+        let CommitEffect::NewEpoch(change) = commit.effect else {
+            return Err(by_author(Reason::WrongMembers));
+        };
         // the committer, by MLS, is the packet's author.
-        let is_authors = leaves(&state.group).get(author) == Some(&commit.committer);
-        if commit.is_external || !is_authors || !matches!(commit.effect, CommitEffect::NewEpoch(_)) {
+        let is_authors = member_at(&state.group, commit.committer).as_ref() == Some(author);
+        // Nobody is put out and let in again: with that, and as the members of the tree are those after, the leaves of those
+        // who stay are as they were.
+        let is_removal = |info: &&ProposalInfo<_>| matches!(info.proposal, GroupProposal::Remove(_));
+        let removals = change.applied_proposals.iter().filter(is_removal).count();
+        if commit.is_external || !is_authors || removals != data.before.minus(&data.after).len() {
             return Err(by_author(Reason::WrongMembers));
         }
         if commit.authenticated_data != digest {
             return Err(by_author(Reason::TranscriptMismatch)); // K-6
         }
-        let epoch = Epoch::new(group, state.signing.clone(), self.me(), data, &digest).map_err(by_author)?;
+        let (me, signing) = (self.me(), state.signing.clone());
+        let known = state.known_but(author);
+        let epoch = Epoch::new(group, signing, me, data, &digest, known).map_err(by_author)?;
         // C-8: who sends something signs with a fresh key from then on.
         let renewed = epoch.verifying.get(author);
         if state.members.values().any(|member| Some(&member.key) == renewed) {
@@ -230,17 +249,11 @@ impl Mls {
             .with(things, || self.client.join_group(None, welcome, Some(no_time())));
         let (group, info) = joined.map_err(|_| by_author(Reason::KeyMismatch))?;
         // who vouches for the group, by MLS, is the packet's author.
-        if leaves(&group).get(author) != Some(&info.sender) {
+        if member_at(&group, info.sender).as_ref() != Some(author) {
             return Err(by_author(Reason::WrongMembers));
         }
-        Epoch::new(
-            Box::new(group),
-            invitation.signing,
-            self.me(),
-            data,
-            &digest(data),
-        )
-        .map_err(by_author)
+        let (me, signing, digest) = (self.me(), invitation.signing, digest(data));
+        Epoch::new(Box::new(group), signing, me, data, &digest, |_| None).map_err(by_author)
     }
 }
 
@@ -359,7 +372,9 @@ impl GroupKeyAgreement for Mls {
             commit,
             welcome,
         } = draft;
-        let epoch = Epoch::new(group, signing, self.me(), &data, &digest).map_err(ProposeError::Members)?;
+        let me = self.me();
+        let known = |who: &MemberId| state.and_then(|state| state.known_but(me)(who));
+        let epoch = Epoch::new(group, signing, me, &data, &digest, known).map_err(ProposeError::Members)?;
         let payload = wire::encode(&WirePayload {
             commit,
             welcome,

@@ -109,11 +109,11 @@ impl AeadType for Aes128 {
         AeadId::Aes128Gcm as u16
     }
 
-    fn seal<'a>(
+    fn seal(
         &self,
         key: &[u8],
         data: &[u8],
-        aad: Option<&'a [u8]>,
+        aad: Option<&[u8]>,
         nonce: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         let (cipher, nonce) = Self::parts(key, nonce)?;
@@ -123,11 +123,11 @@ impl AeadType for Aes128 {
             .map_err(|_| CryptoError::Length)
     }
 
-    fn open<'a>(
+    fn open(
         &self,
         key: &[u8],
         ciphertext: &[u8],
-        aad: Option<&'a [u8]>,
+        aad: Option<&[u8]>,
         nonce: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         let (cipher, nonce) = Self::parts(key, nonce)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_core::keys::{SigningKey, VerifyingKey};
-use concilium_core::{FramedHash, MemberId, Secret, SubsessionId, wire};
+use concilium_core::{FramedHash, MemberId, MemberSet, Secret, SubsessionId, wire};
 use concilium_gka::{AssociatedData, Directory, Identity, Reason};
 use hkdf::Hkdf;
 use mls_rs::client_builder::{
@@ -88,21 +88,33 @@ pub(crate) fn verifying_key(extensions: &ExtensionList) -> Result<VerifyingKey, 
     VerifyingKey::from_bytes(bytes).map_err(|_| Reason::BadKey)
 }
 
-/// Who is in the group, at which leaf.
-pub(crate) fn leaves(group: &Group) -> BTreeMap<MemberId, u32> {
-    group
-        .roster()
-        .members_iter()
-        .filter_map(|member| Some((member_of(&member.signing_identity)?, member.index)))
-        .collect()
+/// Who is in the group.
+pub(crate) fn members(group: &Group) -> MemberSet {
+    let roster = group.roster();
+    roster.member_identities_iter().filter_map(member_of).collect()
 }
 
-/// Everybody's verifying key (K-11: no two are alike, and nobody is in twice).
-fn verifying_keys(group: &Group) -> Result<BTreeMap<MemberId, VerifyingKey>, Reason> {
+/// Who sits at a leaf.
+pub(crate) fn member_at(group: &Group, leaf: u32) -> Option<MemberId> {
+    member_of(&group.member_at_index(leaf)?.signing_identity)
+}
+
+/// Everybody's verifying key (K-11: no two are alike, and nobody is in twice). `known` are those whose leaves are as they
+/// were when their keys were read: to read a key costs a square root.
+fn verifying_keys(
+    group: &Group,
+    known: impl Fn(&MemberId) -> Option<VerifyingKey>,
+) -> Result<BTreeMap<MemberId, VerifyingKey>, Reason> {
     let (mut keys, mut distinct) = (BTreeMap::new(), BTreeSet::new());
-    for member in group.roster().members_iter() {
-        let who = member_of(&member.signing_identity).ok_or(Reason::WrongMembers)?;
-        let key = verifying_key(&member.extensions)?;
+    for identity in group.roster().member_identities_iter() {
+        let who = member_of(identity).ok_or(Reason::WrongMembers)?;
+        let key = match known(&who) {
+            Some(key) => key,
+            None => {
+                let member = group.member_with_identity(who.as_bytes());
+                verifying_key(&member.map_err(|_| Reason::WrongMembers)?.extensions)?
+            }
+        };
         if !distinct.insert(key) || keys.insert(who, key).is_some() {
             return Err(Reason::Duplicate);
         }
@@ -134,7 +146,7 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    fn of(group: &Group, digest: &[u8; 32]) -> Result<Self, MlsError> {
+    pub(crate) fn of(group: &Group, digest: &[u8; 32]) -> Result<Self, MlsError> {
         let exported = group.export_secret(EXPORTER, digest, 32)?;
         let hkdf = Hkdf::<Sha256>::from_prk(exported.as_bytes()).map_err(|_| MlsError::ExporterDeleted)?;
         let expand = |label: &[u8], bytes: &mut [u8; 32]| {
@@ -161,15 +173,17 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    /// Looks through a group that an operation with these data has led to.
+    /// Looks through a group that an operation with these data has led to. `known` are the verifying keys of members whose
+    /// leaves the operation has not changed.
     pub(crate) fn new(
         mut group: Box<Group>,
         signing: SigningKey,
         me: &MemberId,
         data: &AssociatedData,
         digest: &[u8; 32],
+        known: impl Fn(&MemberId) -> Option<VerifyingKey>,
     ) -> Result<Self, Reason> {
-        let verifying = verifying_keys(&group)?;
+        let verifying = verifying_keys(&group, known)?;
         // K-6: MLS and the associated data agree on who is in.
         if verifying.len() != data.after.len() || !verifying.keys().eq(data.after.iter()) {
             return Err(Reason::WrongMembers);

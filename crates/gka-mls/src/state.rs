@@ -71,6 +71,16 @@ impl State {
         (state, keys)
     }
 
+    /// The verifying keys of all members but one, who is about to change its own.
+    pub(crate) fn known_but(&self, author: &MemberId) -> impl Fn(&MemberId) -> Option<VerifyingKey> {
+        move |who| {
+            self.members
+                .get(who)
+                .filter(|_| who != author)
+                .map(|member| member.key)
+        }
+    }
+
     pub(crate) fn has_members(&self, members: &MemberSet) -> bool {
         self.members.len() == members.len() && self.members.keys().eq(members.iter())
     }
@@ -92,7 +102,7 @@ impl State {
         };
         let ours = state.members.get(me).map(|member| member.key);
         let is_ours = ours.as_ref() == Some(state.signing.verifying_key());
-        (is_ours && epoch::leaves(&state.group).keys().eq(state.members.keys()))
+        (is_ours && state.has_members(&epoch::members(&state.group)))
             .then_some(state)
             .ok_or(RestoreError)
     }

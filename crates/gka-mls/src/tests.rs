@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use concilium_core::{ChainHash, Context, MemberId, MemberSet, PacketId, SessionName, Time, wire};
+use concilium_core::keys::SigningKey;
+use concilium_core::{ChainHash, Context, MemberId, MemberSet, PacketId, Secret, SessionName, Time, wire};
 use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement as _, Progress, ProposeError, Reason, ReceiveError, Role,
     signed,
@@ -11,6 +12,8 @@ use concilium_testkit::gka::{Echo, Group, Member, Reaction, checks, directory, i
 use concilium_testkit::rng;
 
 use crate::announcement::announcement;
+use crate::desk::Things;
+use crate::epoch::{Derived, digest, leaf_extensions, no_time};
 use crate::packet::{WirePayload, read_message};
 use crate::{Mls, SUITE, State};
 
@@ -143,6 +146,41 @@ fn a14_the_committer_and_who_vouches_for_the_group_are_the_author() {
     }
     let expected = failure(None, Reason::ContributionChanged);
     assert_eq!(reaction(&mut group, &name(2), &taken_over), expected);
+}
+
+#[test]
+fn a05_k04_nobody_is_put_out_and_let_in_again_unseen() {
+    let mut group: Group<Mls> = Group::established(4, 5, Mls::new);
+    group.announce(&names([2]));
+    let echo = proposed(&mut group, 1, &names(0..4));
+    let session = group.session().clone();
+    let mallory = &group.people[&name(1)];
+    let key_package = mallory.gka.announcements().of(&session, &name(2)).unwrap();
+    let digest = digest(&group.data(&name(1), &names(0..4)));
+    let mut copy = mallory.state.as_ref().unwrap().group.clone();
+    let desk = mallory.gka.desk();
+    let (commit, _) = desk.with(Things::random(&Secret::new([5; 32])), || {
+        let leaf = copy.member_with_identity(name(2).as_bytes()).unwrap().index;
+        let fresh = SigningKey::from_seed(&Secret::new([6; 32]));
+        let output = copy
+            .commit_builder()
+            .authenticated_data(digest.to_vec())
+            .set_leaf_node_extensions(leaf_extensions(fresh.verifying_key()))
+            .commit_time(no_time())
+            .remove_member(leaf)
+            .and_then(|commit| commit.add_member(key_package))
+            .and_then(|commit| commit.build());
+        copy.apply_pending_commit().unwrap();
+        output.unwrap().commit_message.to_bytes().unwrap()
+    });
+    let check = Derived::of(&copy, &digest).unwrap().check;
+    let swapped = changed(&group, &echo, |_, payload| {
+        (payload.commit, payload.check) = (commit, check)
+    });
+    for who in [0, 2, 3] {
+        let expected = failure(Some(name(1)), Reason::WrongMembers);
+        assert_eq!(reaction(&mut group, &name(who), &swapped), expected, "{who}");
+    }
 }
 
 #[test]
