@@ -115,13 +115,18 @@ impl Workspace {
             .filter_map(|dependency| self.packages.iter().find(|package| package.id == dependency.pkg))
     }
 
-    /// Everything that a package reaches through normal dependencies, each with the one that leads to it.
-    pub(super) fn reached<'a>(&'a self, package: &'a Package) -> BTreeMap<&'a str, &'a str> {
+    /// Everything that a package reaches through normal dependencies but those that are excused, by the names of both
+    /// ends; each with the one that leads to it.
+    pub(super) fn reached<'a>(
+        &'a self,
+        package: &'a Package,
+        excused: impl Fn(&str, &str) -> bool,
+    ) -> BTreeMap<&'a str, &'a str> {
         let mut reached = BTreeMap::new();
         let mut waiting = vec![package];
         while let Some(from) = waiting.pop() {
             for to in self.direct(from) {
-                if !reached.contains_key(to.name.as_str()) {
+                if !reached.contains_key(to.name.as_str()) && !excused(&from.name, &to.name) {
                     reached.insert(to.name.as_str(), from.name.as_str());
                     waiting.push(to);
                 }
