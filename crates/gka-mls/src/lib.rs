@@ -14,7 +14,7 @@
 //!   or announces itself.
 //! - **Randomness** comes from the call's context alone, and the library is built without a clock.
 //!
-//! `docs/spec/mls.md` in the repository has the layouts and the promises, `docs/decisions/0017` the reasons.
+//! `docs/spec/mls.md` in the repository has the layouts and the promises, `docs/decisions/0016` the reasons.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -224,7 +224,7 @@ mod tests {
         );
         assert!(core.has_library() && core.description.is_none());
         assert_eq!(
-            workspace.reached(core),
+            workspace.reached(core, |_, _| false),
             BTreeMap::from([("serde", "concilium-core")])
         );
     }
