@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use concilium_core::keys::Signature;
 use concilium_testkit::rng::seeded;
 use proptest::prelude::*;
-use rand_core::Rng as _;
 
 use super::*;
 use crate::party::SIGNATURE_BYTES;
