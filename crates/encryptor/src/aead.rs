@@ -3,14 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use concilium_core::keys::SubsessionKeys;
-use concilium_core::{Context, MemberId, MessageId, Secret};
+use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cipher::{Aes256Gcm, Cipher};
 use crate::padding::{Buckets, Padding};
-use crate::party::{self, Lock, Party, PartyState};
+use crate::party::{self, Lock, Naming, Party, PartyState};
 use crate::schedule::{GroupSecret, MessageKey, Salt, Schedule};
 use crate::suite::Name;
 use crate::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
@@ -24,7 +24,8 @@ pub type DefaultEncryptor = Aead<Aes256Gcm, Buckets>;
 /// `docs/spec/encryptor.md` has the layout and the derivations, `docs/decisions/0005-key-commitment.md` why no
 /// packet opens under two keys.
 ///
-/// It has no state that moves: an export made at any time serves for ever, and no crash repeats a nonce (A-16).
+/// It has no state that moves with messages: an export made at any time reads and writes for ever, and no crash repeats a
+/// nonce (A-16). Only the control keys that members name in their finish are learnt (M-9).
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -98,8 +99,8 @@ impl<C: Cipher, P: Padding> Aead<C, P> {
 impl<C: Cipher, P: Padding> MessageEncryptor for Aead<C, P> {
     const SUITE: &'static str = Name::<C, P>::TEXT;
 
-    /// Opening changes nothing, so there is nothing to commit (M-6).
-    type Step = ();
+    /// Opening changes nothing but which control keys are known (M-9).
+    type Step = Naming;
 
     fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, RestoreError> {
         let source = GroupSecret::new(Self::SUITE, &keys.subsession, &keys.secret);
@@ -114,17 +115,22 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Aead<C, P> {
         self.party.seal::<C, P, _>(content, &self.lock, cx)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<()>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Opened<Naming>, OpenError> {
         let (verified, _) = self.party.open::<C, P, _>(packet, |_, _| Some(&self.lock))?;
-        Ok(Opened {
-            id: verified.id,
-            author: verified.author,
-            content: verified.content,
-            step: (),
-        })
+        Ok(verified.opened(|_, naming| naming))
     }
 
-    fn commit(&mut self, (): ()) {}
+    fn commit(&mut self, naming: Naming) {
+        self.party.learn(naming);
+    }
+
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Result<Option<VerifyingKey>, RandomnessError> {
+        self.party.control_key(cx).map(Some)
+    }
+
+    fn retired_key(&self) -> Option<Secret<32>> {
+        self.party.retired_key()
+    }
 
     fn export(&self) -> Zeroizing<Vec<u8>> {
         party::export(Self::SUITE, &StateRef(&self.party.state, &self.lock.0))

@@ -60,12 +60,13 @@ impl Kind {
     pub const MANUAL_ACK: Self = Self(2);
     /// Nothing but a chain confirmation or a heartbeat; to be acknowledged (L-5, O-10).
     pub const CONSISTENCY: Self = Self(3);
-    /// The author's last data in this subsession (L-6).
+    /// The author's last data in this subsession (L-6). A body of 32 bytes is the verifying key that its control messages
+    /// are signed with from then on (M-9).
     pub const FINISH: Self = Self(4);
-    /// A published signing key (M-9).
+    /// A published signing key: its seed, 32 bytes (M-9).
     pub const KEY_PUBLICATION: Self = Self(5);
-    /// The highest number that a kind can have: it shares its byte with a flag.
-    pub const MAX: u8 = 0x7f;
+    /// The highest number that a kind can have: it shares its byte with two flags.
+    pub const MAX: u8 = 0x3f;
 
     /// The kind of this number, known to this version or not; none above [`Kind::MAX`].
     #[must_use]
@@ -87,6 +88,13 @@ impl Kind {
     #[must_use]
     pub const fn is_known(self) -> bool {
         self.0 <= Self::KEY_PUBLICATION.0
+    }
+
+    /// Whether it is one of those that a member may still send when it has retired its signing key (M-9):
+    /// acknowledgements and control messages.
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        self.is_ack() || self.0 == Self::CONSISTENCY.0 || self.0 == Self::KEY_PUBLICATION.0
     }
 
     /// Whether it is an explicit acknowledgement, which nobody acknowledges.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use concilium_core::keys::SubsessionKeys;
-use concilium_core::{Context, MemberId, MessageId};
+use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret};
 use zeroize::Zeroizing;
 
 use crate::{Content, OpenError, RestoreError, SealError};
@@ -39,6 +39,23 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
 
     /// Applies what opening a packet called for.
     fn commit(&mut self, step: Self::Step);
+
+    /// M-9: makes the key that we will sign acknowledgements and control messages with, and nothing else, once we have
+    /// sealed a [`Kind::FINISH`](crate::Kind::FINISH) with it as its body. Until then it is the same again. None from an
+    /// encryptor that does not sign.
+    ///
+    /// # Errors
+    /// The random source failed. Nothing has changed.
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Result<Option<VerifyingKey>, RandomnessError> {
+        let _ = cx;
+        Ok(None)
+    }
+
+    /// M-9: the seed of our first signing key, once the finish that names another is sealed. Whoever has it can sign as
+    /// we did: it may be published when everybody has that finish, and is in use nowhere else.
+    fn retired_key(&self) -> Option<Secret<32>> {
+        None
+    }
 
     /// The id of the message in a packet that came before, if that can be told although the packet does not open any
     /// more. Nothing else about the packet is verified: an altered copy may be taken for what it was made of. Without
@@ -82,6 +99,10 @@ pub struct Opened<S> {
     pub author: MemberId,
     /// What it says.
     pub content: Content,
+    /// The key that signed it, if any does.
+    pub signer: Option<VerifyingKey>,
+    /// Whether it says that its signer signs nothing that comes after it (M-9).
+    pub retires: bool,
     /// The change of state to commit once the message is taken.
     pub step: S,
 }

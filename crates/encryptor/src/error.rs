@@ -15,6 +15,9 @@ pub enum SealError {
     /// The parents are not in strictly ascending order.
     #[error("the parents of a message stand in ascending order, each once; sort them")]
     ParentsNotAscending,
+    /// We have retired our signing key, and may only acknowledge and control (M-9).
+    #[error("this member has finished; it may only acknowledge")]
+    Finished,
     /// Our keys of this subsession are used up.
     #[error("no keys are left in this subsession; refresh the keys")]
     Exhausted,
@@ -30,6 +33,9 @@ pub enum OpenError {
     /// Does not decrypt under this subsession's keys: of another subsession, or damaged.
     #[error("not decryptable with this subsession's keys")]
     NotDecryptable,
+    /// Decrypts, and claims to be signed with a key that its author would name in a finish that has not come yet (M-9).
+    #[error("decrypted, but signed with a key that {0} has yet to name")]
+    KeyNotNamed(MemberId),
     /// Decrypts, so some member made it, but is not what any honest member makes.
     #[error("decrypted, but malformed")]
     Malformed,

@@ -4,8 +4,11 @@ use concilium_core::{ChainHash, MessageId, PacketId};
 
 use crate::{ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS};
 
+/// The bit of the kind's byte that says that the author's control key signs (M-9).
+const CONTROL: u8 = Kind::MAX + 1;
+
 /// The bit of the kind's byte that says that a chain confirmation follows the parents.
-const CONFIRMED: u8 = Kind::MAX + 1;
+const CONFIRMED: u8 = 2 * CONTROL;
 
 /// The longest text: everything at its limit.
 pub(crate) const MAX_TEXT_BYTES: usize = 3 + 1 + 3 + 32 * MAX_PARENTS + 64 + MAX_BODY_BYTES;
@@ -15,15 +18,18 @@ pub(crate) fn text_bytes_bound(content: &Content) -> usize {
     3 + 1 + 3 + 32 * content.parents.len() + 64 + content.body.len()
 }
 
-/// Appends the text of a message.
-pub(crate) fn write(author: u16, content: &Content, out: &mut Vec<u8>) {
-    let flag = if content.confirmation.is_some() {
+/// Appends the text of a message, signed with the author's control key or with its first one.
+pub(crate) fn write(author: u16, control: bool, content: &Content, out: &mut Vec<u8>) {
+    let mut flags = if content.confirmation.is_some() {
         CONFIRMED
     } else {
         0
     };
+    if control {
+        flags |= CONTROL;
+    }
     write_number(author, out);
-    out.push(content.kind.number() | flag);
+    out.push(content.kind.number() | flags);
     // The sealer refuses more parents than MAX_PARENTS before.
     write_number(u16::try_from(content.parents.len()).unwrap_or(u16::MAX), out);
     for parent in &content.parents {
@@ -40,6 +46,7 @@ pub(crate) fn write(author: u16, content: &Content, out: &mut Vec<u8>) {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a> {
     pub(crate) author: u16,
+    pub(crate) control: bool,
     pub(crate) kind: Kind,
     pub(crate) parents: Vec<MessageId>,
     pub(crate) confirmation: Option<ChainConfirmation>,
@@ -64,6 +71,7 @@ pub(crate) fn read(text: &[u8]) -> Option<Text<'_>> {
     };
     (text.len() <= MAX_BODY_BYTES).then_some(Text {
         author,
+        control: kind & CONTROL != 0,
         // M-7: every number is a kind, known to this version or not.
         kind: Kind::from_number(kind & Kind::MAX)?,
         parents,

@@ -44,4 +44,5 @@ pub use content::{ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS}
 pub use contract::{MessageEncryptor, Opened, Sealed};
 pub use error::{OpenError, RestoreError, SealError};
 pub use padding::{Buckets, NoPadding, Padding};
+pub use party::Naming;
 pub use ratchet::{Ratchet, RatchetStep};

@@ -1,7 +1,11 @@
 //! One member's side of a subsession: all that encryptors share, wherever their message keys come from.
 
+use std::collections::BTreeMap;
+
 use concilium_core::keys::{Signature, SigningKey, SubsessionKeys, VerifyingKey};
-use concilium_core::{Context, FramedHash, MemberId, MessageId, SubsessionId, packet, wire};
+use concilium_core::{
+    Context, FramedHash, MemberId, MessageId, RandomnessError, Secret, SubsessionId, packet, wire,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -9,7 +13,7 @@ use crate::cipher::{Cipher, TAG_BYTES};
 use crate::layout::{self, MAX_TEXT_BYTES};
 use crate::padding::{self, Padding};
 use crate::schedule::{DIGEST_BYTES, MessageKey, SALT_BYTES, Salt, Schedule, TextDigest};
-use crate::{Content, MAX_BODY_BYTES, MAX_PARENTS, OpenError, RestoreError, SealError, Sealed};
+use crate::{Content, Kind, MAX_BODY_BYTES, MAX_PARENTS, OpenError, Opened, RestoreError, SealError, Sealed};
 
 /// Bytes of the signature, which stands in front of everything else that is encrypted.
 pub(crate) const SIGNATURE_BYTES: usize = 64;
@@ -72,8 +76,18 @@ pub(crate) struct PartyState {
     #[serde(with = "wire::list")]
     pub(crate) members: Vec<(MemberId, VerifyingKey)>,
     pub(crate) signing: SigningKey,
+    /// What signs our acknowledgements once `retired`.
+    control: Option<SigningKey>,
+    /// Whether we have sealed a finish that names the control key (M-9).
+    retired: bool,
+    /// The control keys that members have named, the first of each.
+    controls: BTreeMap<u16, VerifyingKey>,
     pub(crate) schedule: Schedule,
 }
+
+/// That a member names a control key, to be learnt when its message is taken (M-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Naming(Option<(u16, VerifyingKey)>);
 
 /// A message that verified; the content comes without its body, of which it says where it is.
 pub(crate) struct Verified {
@@ -82,6 +96,30 @@ pub(crate) struct Verified {
     pub(crate) position: u16,
     pub(crate) author: MemberId,
     pub(crate) content: Content,
+    pub(crate) signer: VerifyingKey,
+    pub(crate) control: bool,
+}
+
+impl Verified {
+    /// The control key that it names, and what it says of its signer.
+    fn named(&self) -> Option<VerifyingKey> {
+        let body = self.content.body.as_slice().try_into().ok();
+        body.filter(|_| self.content.kind == Kind::FINISH && !self.control)
+            .and_then(|key| VerifyingKey::from_bytes(key).ok())
+    }
+
+    /// What it is to the session, with the step that its encryptor makes of its place and of what it names.
+    pub(crate) fn opened<S>(self, step: impl FnOnce(u16, Naming) -> S) -> Opened<S> {
+        let named = self.named();
+        Opened {
+            step: step(self.position, Naming(named.map(|key| (self.position, key)))),
+            id: self.id,
+            author: self.author,
+            content: self.content,
+            signer: Some(self.signer),
+            retires: named.is_some(),
+        }
+    }
 }
 
 impl Party {
@@ -100,6 +138,9 @@ impl Party {
                 .map(|(member, key)| (member.clone(), *key))
                 .collect(),
             signing: keys.signing.clone(),
+            control: None,
+            retired: false,
+            controls: BTreeMap::new(),
             schedule,
         };
         Self::from_state(suite, state)
@@ -117,6 +158,10 @@ impl Party {
         if members.get(position).map(|(_, key)| key) != Some(state.signing.verifying_key()) {
             return Err(RestoreError);
         }
+        let known = |place: &u16| usize::from(*place) < members.len();
+        if !state.controls.keys().all(known) || (state.retired && state.control.is_none()) {
+            return Err(RestoreError);
+        }
         Ok(Self {
             position: u16::try_from(position).map_err(|_| RestoreError)?,
             binding: state.schedule.binding(suite, &state.subsession, members),
@@ -129,9 +174,32 @@ impl Party {
         SALT_BYTES + L::HEADER_BYTES + P::padded(SIGNATURE_BYTES + MAX_TEXT_BYTES + 1) + TAG_BYTES
     }
 
+    /// Our control key, fresh unless there is one (M-9).
+    pub(crate) fn control_key(&mut self, cx: &mut Context<'_>) -> Result<VerifyingKey, RandomnessError> {
+        if let Some(control) = &self.state.control {
+            return Ok(*control.verifying_key());
+        }
+        let control = SigningKey::from_seed(&Secret::new(cx.random()?));
+        let verifying = *control.verifying_key();
+        self.state.control = Some(control);
+        Ok(verifying)
+    }
+
+    /// The signing key that signs nothing any more.
+    pub(crate) fn retired_key(&self) -> Option<Secret<32>> {
+        self.state.retired.then(|| self.state.signing.seed())
+    }
+
+    /// A member has named its control key. It counts once: what a key signs that was named before cannot name another.
+    pub(crate) fn learn(&mut self, naming: Naming) {
+        if let Some((author, key)) = naming.0 {
+            self.state.controls.entry(author).or_insert(key);
+        }
+    }
+
     /// Signs, pads and encrypts a message of ours.
     pub(crate) fn seal<C: Cipher, P: Padding, L: Lock>(
-        &self,
+        &mut self,
         content: &Content,
         lock: &L,
         cx: &mut Context<'_>,
@@ -145,21 +213,31 @@ impl Party {
         if !layout::are_ascending(&content.parents) {
             return Err(SealError::ParentsNotAscending);
         }
+        // M-9: after the finish that names it, the control key alone, and for these alone.
+        let control = self.state.control.as_ref();
+        let (signing, flag) = match control.filter(|_| self.state.retired) {
+            Some(control) if content.kind.is_control() => (control, true),
+            Some(_) => return Err(SealError::Finished),
+            None => (&self.state.signing, false),
+        };
         // One allocation holds the packet from the first byte to the tag.
         let front = SALT_BYTES + L::HEADER_BYTES;
         let bound = SIGNATURE_BYTES + layout::text_bytes_bound(content) + 1;
         let mut packet = Vec::with_capacity(front + P::padded(bound) + TAG_BYTES);
         packet.resize(front + SIGNATURE_BYTES, 0);
-        layout::write(self.position, content, &mut packet);
+        layout::write(self.position, flag, content, &mut packet);
 
         let (_, text) = packet.split_at(front + SIGNATURE_BYTES);
         let digest = TextDigest::new(&self.binding, text, lock.signed());
         let salt = self.state.schedule.fresh_salt(&digest, cx)?;
         let digest = digest.finish(&salt);
-        let signature = self.state.signing.sign(&digest);
+        let signature = signing.sign(&digest);
         let (head, _) = packet.split_at_mut(front + SIGNATURE_BYTES);
         head.split_at_mut(front).1.copy_from_slice(signature.as_bytes());
+        let names = |key: &SigningKey| content.body == key.verifying_key().as_bytes();
+        let retires = content.kind == Kind::FINISH && control.is_some_and(names);
         let id = self.encrypt::<C, P, L>(lock, &salt, &digest, &signature, &mut packet);
+        self.state.retired |= retires;
         Ok(Sealed { id, packet })
     }
 
@@ -227,11 +305,24 @@ impl Party {
             .split_first_chunk::<SIGNATURE_BYTES>()
             .ok_or(OpenError::Malformed)?;
         let read = layout::read(text).ok_or(OpenError::Malformed)?;
-        let (author, key) = self
+        let (author, first) = self
             .state
             .members
             .get(usize::from(read.author))
             .ok_or(OpenError::Malformed)?;
+        let key = if read.control {
+            if !read.kind.is_control() {
+                return Err(OpenError::Malformed);
+            }
+            let named = self.state.controls.get(&read.author);
+            let named = match &self.state.control {
+                Some(ours) if read.author == self.position => Some(ours.verifying_key()),
+                _ => named,
+            };
+            named.ok_or_else(|| OpenError::KeyNotNamed(author.clone()))?
+        } else {
+            first
+        };
         let signature = Signature::from_bytes(*signature);
         let digest = TextDigest::new(&self.binding, text, lock.signed()).finish(salt);
         key.verify(&digest, &signature)
@@ -244,6 +335,8 @@ impl Party {
                 .message_id(salt, &digest, &signature, packet_bytes),
             position: read.author,
             author: author.clone(),
+            signer: *key,
+            control: read.control,
             content: Content {
                 kind: read.kind,
                 parents: read.parents,

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use concilium_core::keys::SubsessionKeys;
-use concilium_core::{Context, MemberId, MessageId, Secret, wire};
+use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret, wire};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cipher::Cipher;
 use crate::padding::Padding;
-use crate::party::{self, Lock, Party, PartyState};
+use crate::party::{self, Lock, Naming, Party, PartyState};
 use crate::schedule::{GroupSecret, MessageKey, Salt, Schedule};
 use crate::suite::RatchetName;
 use crate::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
@@ -141,6 +141,7 @@ impl Lock for GenerationLock<'_> {
 pub struct RatchetStep {
     author: u16,
     generation: u32,
+    naming: Naming,
 }
 
 /// Everything that an export holds, lent for writing it.
@@ -221,15 +222,11 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Ratchet<C, P> {
             Some(GenerationLock::new(secret, header.generation, &self.header_key))
         };
         let (verified, lock) = self.party.open::<C, P, _>(packet, find)?;
-        Ok(Opened {
-            id: verified.id,
-            author: verified.author,
-            content: verified.content,
-            step: RatchetStep {
-                author: verified.position,
-                generation: lock.generation,
-            },
-        })
+        Ok(verified.opened(|author, naming| RatchetStep {
+            author,
+            generation: lock.generation,
+            naming,
+        }))
     }
 
     fn commit(&mut self, step: RatchetStep) {
@@ -237,6 +234,15 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Ratchet<C, P> {
         if let Some(chain) = self.chain_mut(step.author) {
             chain.take(step.generation, share);
         }
+        self.party.learn(step.naming);
+    }
+
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Result<Option<VerifyingKey>, RandomnessError> {
+        self.party.control_key(cx).map(Some)
+    }
+
+    fn retired_key(&self) -> Option<Secret<32>> {
+        self.party.retired_key()
     }
 
     fn recognise(&self, packet: &[u8]) -> Option<MessageId> {

@@ -56,6 +56,6 @@ pub(crate) fn seal<E: MessageEncryptor>(by: &mut E, content: &Content, seed: u64
 
 pub(crate) fn text(author: u16, content: &Content) -> Vec<u8> {
     let mut text = Vec::new();
-    layout::write(author, content, &mut text);
+    layout::write(author, false, content, &mut text);
     text
 }

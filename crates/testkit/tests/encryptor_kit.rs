@@ -6,11 +6,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use concilium_core::keys::{SigningKey, SubsessionKeys};
-use concilium_core::{Context, MemberId, MessageId, SubsessionId, Time};
+use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret, SubsessionId, Time};
 use concilium_encryptor::{
-    Content, DefaultEncryptor, MAX_BODY_BYTES, MessageEncryptor, OpenError, Opened, RestoreError, SealError,
-    Sealed,
+    Content, DefaultEncryptor, Kind, MAX_BODY_BYTES, MessageEncryptor, Naming, OpenError, Opened,
+    RestoreError, SealError, Sealed,
 };
 use concilium_testkit::encryptor::{Group, checks};
 use concilium_testkit::rng::seeded;
@@ -27,7 +27,7 @@ struct Faulty<F> {
     fault: PhantomData<F>,
 }
 
-type Unsealed = Result<Opened<()>, OpenError>;
+type Unsealed = Result<Opened<Naming>, OpenError>;
 
 /// A way to be broken: what it does not override is sound.
 trait Fault: Sized {
@@ -41,6 +41,14 @@ trait Fault: Sized {
 
     fn open(e: &Faulty<Self>, packet: &[u8]) -> Unsealed {
         e.inner.open(packet)
+    }
+
+    fn commit(e: &mut Faulty<Self>, naming: Naming) {
+        e.inner.commit(naming);
+    }
+
+    fn retired_key(e: &Faulty<Self>) -> Option<Secret<32>> {
+        e.inner.retired_key()
     }
 
     fn export(e: &Faulty<Self>) -> Vec<u8> {
@@ -78,7 +86,7 @@ fn check<F>(e: &Faulty<F>) -> [u8; 32] {
 
 impl<F: Fault> MessageEncryptor for Faulty<F> {
     const SUITE: &'static str = F::SUITE;
-    type Step = ();
+    type Step = Naming;
 
     fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, RestoreError> {
         let mut keys = keys.clone();
@@ -100,7 +108,17 @@ impl<F: Fault> MessageEncryptor for Faulty<F> {
         F::open(self, packet)
     }
 
-    fn commit(&mut self, (): ()) {}
+    fn commit(&mut self, naming: Naming) {
+        F::commit(self, naming);
+    }
+
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Result<Option<VerifyingKey>, RandomnessError> {
+        self.inner.control_key(cx)
+    }
+
+    fn retired_key(&self) -> Option<Secret<32>> {
+        F::retired_key(self)
+    }
 
     fn export(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(F::export(self))
@@ -340,6 +358,24 @@ faults! {
             Some(Faulty { inner: sound.inner, me: sound.me, moved: sound.moved, restored: true, fault: PhantomData })
         }
     }
+    LearnsNoKey {
+        fn commit(_: &mut Faulty<Self>, _: Naming) {}
+    }
+    RetiresNothing {
+        fn retired_key(_: &Faulty<Self>) -> Option<Secret<32>> {
+            None
+        }
+    }
+    HidesSigner {
+        fn open(e: &Faulty<Self>, packet: &[u8]) -> Unsealed {
+            e.inner.open(packet).map(|opened| Opened { signer: None, ..opened })
+        }
+    }
+    RetiresWithoutNaming {
+        fn open(e: &Faulty<Self>, packet: &[u8]) -> Unsealed {
+            e.inner.open(packet).map(|opened| Opened { retires: opened.content.kind == Kind::FINISH, ..opened })
+        }
+    }
     NamedWithSlash {
         const SUITE: &'static str = "aes/256";
     }
@@ -404,6 +440,9 @@ proofs! {
     m06_a18_rejected_packets_change_nothing: MovesWhenItRefuses;
     m06_opening_changes_nothing_before_the_commit: MovesWhenItOpens;
     m07_unknown_kinds_are_carried: KnownKindsOnly;
+    m09_a15_a_published_key_signs_nothing_as_the_control_key: LearnsNoKey HidesSigner RetiresNothing;
+    m09_a_finish_names_the_key_that_signs_from_then_on:
+        LearnsNoKey HidesSigner RetiresNothing RetiresWithoutNaming;
     suites_have_names: NamedWithSlash Nameless;
 }
 

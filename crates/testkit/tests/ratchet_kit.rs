@@ -77,6 +77,8 @@ impl<F: Fault> MessageEncryptor for Faulty<F> {
             id: opened.id,
             author: opened.author,
             content: opened.content,
+            signer: opened.signer,
+            retires: opened.retires,
             step: Step {
                 inner: opened.step,
                 packet: packet.to_vec(),

@@ -201,7 +201,7 @@ fn any_content() -> impl Strategy<Value = Content> {
     })
 }
 
-fn read_back(text: &[u8]) -> Option<(u16, Content)> {
+fn read_back(text: &[u8]) -> Option<((u16, bool), Content)> {
     layout::read(text).map(|read| {
         let content = Content {
             kind: read.kind,
@@ -209,14 +209,16 @@ fn read_back(text: &[u8]) -> Option<(u16, Content)> {
             confirmation: read.confirmation,
             body: read.body.to_vec(),
         };
-        (read.author, content)
+        ((read.author, read.control), content)
     })
 }
 
 proptest! {
     #[test]
-    fn a09_a_text_stands_for_one_content(author: u16, content in any_content()) {
-        prop_assert_eq!(read_back(&text(author, &content)), Some((author, content)));
+    fn a09_a_text_stands_for_one_content(author: u16, control: bool, content in any_content()) {
+        let mut text = Vec::new();
+        layout::write(author, control, &content, &mut text);
+        prop_assert_eq!(read_back(&text), Some(((author, control), content)));
     }
 
     #[test]
@@ -225,8 +227,10 @@ proptest! {
         tail in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let bytes = [head, tail].concat();
-        if let Some((author, content)) = read_back(&bytes) {
-            prop_assert_eq!(text(author, &content), bytes);
+        if let Some(((author, control), content)) = read_back(&bytes) {
+            let mut text = Vec::new();
+            layout::write(author, control, &content, &mut text);
+            prop_assert_eq!(text, bytes);
         }
     }
 }

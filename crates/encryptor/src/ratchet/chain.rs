@@ -109,7 +109,7 @@ impl Chain {
     }
 
     /// A message of this generation was made or taken: winds the chain past it, and keeps what was skipped. Of used
-    /// keys only the latest are kept, as many as there is `room` for skipped ones.
+    /// keys only the latest are kept: with the skipped ones, twice as many as there is `room` for those.
     pub(super) fn take(&mut self, generation: u32, room: usize) {
         if generation < self.next {
             if let Some(kept) = self.kept.get_mut(&generation) {
@@ -130,17 +130,13 @@ impl Chain {
             }
             self.next = generation + 1;
         }
-        if self.kept.len() > room {
-            self.drop_used(room);
-        }
-    }
-
-    fn drop_used(&mut self, room: usize) {
-        let used = self.kept.iter().filter(|(_, kept)| kept.used);
-        let mut used: Vec<u32> = used.map(|(place, _)| *place).collect();
-        used.truncate(used.len().saturating_sub(room));
-        for place in used {
-            self.kept.remove(&place);
+        // Of those that were skipped, no more than there is room for: the others are used.
+        while self.kept.len() > room.saturating_mul(2) {
+            let oldest = self.kept.iter().find(|(_, kept)| kept.used);
+            let Some(oldest) = oldest.map(|(place, _)| *place) else {
+                return;
+            };
+            self.kept.remove(&oldest);
         }
     }
 
@@ -155,7 +151,7 @@ impl Chain {
     pub(super) fn is_sound(&self, room: usize) -> bool {
         let before_next = self.kept.keys().next_back().is_none_or(|last| *last < self.next);
         let skipped = self.skipped();
-        before_next && skipped <= room && self.kept.len() - skipped <= room
+        before_next && skipped <= room && self.kept.len() <= room.saturating_mul(2)
     }
 }
 

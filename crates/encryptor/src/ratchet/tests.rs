@@ -311,7 +311,7 @@ fn m08_a19_all_that_is_kept_has_a_limit_and_nobody_suffers_for_another() {
         take(&mut carol, packet);
     }
     let kept = carol.export().len();
-    assert!(kept < 40 * (MAX_SKIPPED_OF_AUTHOR + 3) + 1000, "{kept} bytes");
+    assert!(kept < 2 * 40 * MAX_SKIPPED_OF_AUTHOR + 1000, "{kept} bytes");
 }
 
 #[test]

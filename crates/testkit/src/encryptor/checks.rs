@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use concilium_core::keys::SubsessionKeys;
+use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
 use concilium_core::{ChainHash, Context, MessageId, PacketId, RandomnessError, Time};
 use concilium_encryptor::{
     ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS, MessageEncryptor, OpenError, SealError,
@@ -330,6 +330,103 @@ pub fn m07_unknown_kinds_are_carried<E: MessageEncryptor>() {
             takes(&mut bob, &sealed.packet, "alice", &content);
         }
     }
+}
+
+/// A finish that names this key for control messages.
+fn finish(control: &VerifyingKey) -> Content {
+    Content {
+        kind: Kind::FINISH,
+        ..says(control.as_bytes())
+    }
+}
+
+fn control_key<E: MessageEncryptor>(of: &mut E, seed: u64) -> VerifyingKey {
+    let key = of.control_key(&mut Context::new(Time::ZERO, &mut seeded(seed)));
+    key.unwrap()
+        .expect("this encryptor signs, but has no control key")
+}
+
+fn of_kind(kind: Kind) -> Content {
+    Content {
+        kind,
+        ..says(b"of some kind")
+    }
+}
+
+/// M-9: a finish that names a control key is its author's last word by its first key. What comes after is signed with
+/// the other one, is an acknowledgement or a control message, and opens once the finish is taken. All of it is exported.
+pub fn m09_a_finish_names_the_key_that_signs_from_then_on<E: MessageEncryptor>() {
+    let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
+    let first = *Group::signing("alice").verifying_key();
+    let control = control_key(&mut alice, 1);
+    assert_ne!(control, first);
+    let mut alice = E::restore(&alice.export()).expect("an export does not restore");
+    assert_eq!(control_key(&mut alice, 2), control, "another one each time");
+    assert!(alice.retired_key().is_none(), "nothing is named yet");
+    let before = seal(&mut alice, &says(b"before"), 3);
+    let last = seal(&mut alice, &finish(&control), 4);
+    let mut alice = E::restore(&alice.export()).expect("an export does not restore");
+    let seed = alice.retired_key().expect("the first key is retired");
+    assert_eq!(*SigningKey::from_seed(&seed).verifying_key(), first);
+    for number in 0..=Kind::MAX {
+        let kind = Kind::from_number(number).unwrap();
+        let mut random = seeded(5);
+        let sealed = alice.seal(&of_kind(kind), &mut Context::new(Time::ZERO, &mut random));
+        if !kind.is_control() {
+            assert_eq!(sealed, Err(SealError::Finished), "kind {number}");
+            continue;
+        }
+        let packet = sealed.unwrap().packet;
+        let early: E = USUAL.member("carol");
+        let refused = early.open(&packet).err();
+        assert_eq!(refused, Some(OpenError::KeyNotNamed(Group::id("alice"))));
+        if !bob
+            .open(&packet)
+            .is_ok_and(|opened| opened.signer == Some(control))
+        {
+            let opened = bob.open(&last.packet).unwrap();
+            assert!(opened.retires && opened.signer == Some(first));
+            bob.commit(opened.step);
+            bob = E::restore(&bob.export()).expect("an export does not restore");
+        }
+        let opened = bob.open(&packet).unwrap();
+        assert!(!opened.retires && opened.signer == Some(control), "kind {number}");
+        takes(&mut bob, &packet, "alice", &of_kind(kind));
+        takes(&mut alice, &packet, "alice", &of_kind(kind));
+    }
+    // What was on its way when the finish overtook it is told by its key.
+    assert_eq!(bob.open(&before.packet).unwrap().signer, Some(first));
+    let plain = seal(&mut USUAL.member::<E>("carol"), &of_kind(Kind::FINISH), 1);
+    assert!(!bob.open(&plain.packet).unwrap().retires, "it names no key");
+}
+
+/// M-9, A-15: whoever has a published key can do nothing that its owner does with the other one, nor name another.
+pub fn m09_a15_a_published_key_signs_nothing_as_the_control_key<E: MessageEncryptor>() {
+    let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
+    let control = control_key(&mut alice, 1);
+    let last = seal(&mut alice, &finish(&control), 2);
+    takes(&mut bob, &last.packet, "alice", &finish(&control));
+    let ack = seal(&mut alice, &of_kind(Kind::AUTOMATIC_ACK), 3);
+
+    // Carol knows the group's secret, and now what Alice signed with.
+    let keys = SubsessionKeys {
+        signing: SigningKey::from_seed(&alice.retired_key().unwrap()),
+        ..USUAL.keys("alice")
+    };
+    let first = *keys.signing.verifying_key();
+    let mut impostor = E::new(&Group::id("alice"), &keys).unwrap();
+    for kind in [Kind::DATA, Kind::AUTOMATIC_ACK, Kind::KEY_PUBLICATION] {
+        let forged = seal(&mut impostor, &of_kind(kind), 4);
+        let signer = bob.open(&forged.packet).map(|opened| opened.signer);
+        assert_eq!(signer, Ok(Some(first)), "it does not show which key signed");
+    }
+    let other = control_key(&mut impostor, 5);
+    let again = seal(&mut impostor, &finish(&other), 6);
+    takes(&mut bob, &again.packet, "alice", &finish(&other));
+    let forged = seal(&mut impostor, &of_kind(Kind::AUTOMATIC_ACK), 7);
+    let refused = bob.open(&forged.packet).err();
+    assert_eq!(refused, Some(OpenError::BadSignature(Group::id("alice"))));
+    takes(&mut bob, &ack.packet, "alice", &of_kind(Kind::AUTOMATIC_ACK));
 }
 
 /// with a random source that is broken there is an error, no packet and no change; with one that works,

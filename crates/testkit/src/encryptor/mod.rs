@@ -61,6 +61,8 @@ macro_rules! encryptor_conformance {
             m06_a18_rejected_packets_change_nothing,
             m06_opening_changes_nothing_before_the_commit,
             m07_unknown_kinds_are_carried,
+            m09_a15_a_published_key_signs_nothing_as_the_control_key,
+            m09_a_finish_names_the_key_that_signs_from_then_on,
             suites_have_names
         }
     };

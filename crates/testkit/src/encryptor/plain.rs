@@ -107,6 +107,8 @@ impl MessageEncryptor for Plain {
             id: MessageId::from_bytes(self.tag(&tagged.packet, b"id")),
             author: inner.author,
             content: inner.content,
+            signer: None,
+            retires: false,
             step: (),
         })
     }

@@ -69,7 +69,7 @@ impl Model {
             self.fates.insert(skipped, Fate::Skipped);
         }
         self.fates.insert(generation, Fate::Used);
-        while self.count(Fate::Used) > room {
+        while self.count(Fate::Used) + self.count(Fate::Skipped) > 2 * room {
             let oldest = self.fates.iter().find(|(_, fate)| **fate == Fate::Used);
             let oldest = *oldest.unwrap().0;
             self.fates.insert(oldest, Fate::Erased);
