@@ -121,6 +121,16 @@ pub enum Event {
         /// Who.
         member: MemberId,
     },
+    /// A member that parts has published the key that it signed with until its finish (M-9): from here on, whoever knows
+    /// the group's keys can write in its name what it could have written, and what it wrote proves nothing to others.
+    KeyPublished {
+        /// Who.
+        member: MemberId,
+        /// Where it signed with it.
+        subsession: SubsessionId,
+        /// The key's seed (RFC 8032).
+        seed: [u8; 32],
+    },
     /// An action of ours has come to a new stage (T-14).
     Action {
         /// Which.

@@ -378,8 +378,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Packets that had waited may be of the new subsession (M-2).
-    fn reread(&mut self, cx: &mut Context<'_>) {
+    /// Packets that had waited may be of the new subsession (M-2), or signed with a key that was named since (M-9).
+    pub(crate) fn reread(&mut self, cx: &mut Context<'_>) {
         for (from, waiting) in self.waiting.take() {
             if !self.try_read(&from, &waiting.packet, cx) {
                 self.waiting.push(&from, waiting);

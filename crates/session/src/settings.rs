@@ -17,6 +17,10 @@ pub struct Settings {
     pub timing: Timing,
     /// How often a proposal of ours that lost a race is made again while it still makes sense (T-14).
     pub max_proposals: u32,
+    /// Parting, publish our signing key of the subsession when everybody has our finish, so that whoever has the group's
+    /// keys can write what we wrote, and nobody can prove that we did (M-9). Off by default: it makes parting longer, and
+    /// what others wrote stays provable unless they do the same.
+    pub deniable: bool,
     /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11).
     pub refresh_after: Option<Duration>,
 }
@@ -28,6 +32,7 @@ impl Default for Settings {
             stay_if_last: false,
             timing: Timing::default(),
             max_proposals: 8,
+            deniable: false,
             refresh_after: None,
         }
     }

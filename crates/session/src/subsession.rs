@@ -1,6 +1,8 @@
 //! A subsession: fixed members, one set of keys, a transcript of its own, and the timers that go with it.
 
-use concilium_core::keys::SubsessionKeys;
+use std::collections::{BTreeMap, BTreeSet};
+
+use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
 use concilium_core::{Context, FramedHash, MemberId, MemberSet, MessageId, Secret, SubsessionId, Time, wire};
 use concilium_encryptor::{ChainConfirmation, Content, Kind, MessageEncryptor, OpenError, SealError};
 use concilium_liveness::{AckMonitor, AckTimer, Presence, ResendTimer, Timing};
@@ -21,6 +23,8 @@ pub(crate) struct Note {
     pub(crate) packet: Vec<u8>,
     /// When we last sent this acknowledgement of ours again (L-4).
     pub(crate) again_at: Time,
+    /// The key of its author that it retires (M-9).
+    pub(crate) retires: Option<VerifyingKey>,
 }
 
 /// One member's side of a subsession.
@@ -46,6 +50,8 @@ pub(crate) struct SubsessionState {
     pub(crate) confirm_due: Time,
     /// Who has finished, and may send no more data (L-6).
     pub(crate) finished: MemberSet,
+    /// Whose signing key signs nothing more, and which (M-9): theirs is the finish that says so, here or before.
+    pub(crate) retired: BTreeMap<MemberId, VerifyingKey>,
     /// Who has left the channel since: what they have not seen here they never will, even if they come back, for then
     /// they begin anew (T-3).
     pub(crate) gone: MemberSet,
@@ -88,8 +94,15 @@ impl<E: MessageEncryptor> Subsession<E> {
             .field(keys.subsession.as_bytes())
             .field(keys.secret.expose())
             .finish_into(exporter.expose_mut());
+        // C-8: a member may keep its signing key from one subsession to the next, retired or not.
+        let retired = previous.map(|previous| {
+            let kept = previous.state.retired.iter();
+            let kept = kept.filter(|(member, key)| keys.verifying.get(*member) == Some(*key));
+            kept.map(|(member, key)| (member.clone(), *key)).collect()
+        });
         let state = SubsessionState {
             id: keys.subsession,
+            retired: retired.unwrap_or_default(),
             exporter,
             monitor: AckMonitor::default(),
             ack: AckTimer::default(),
@@ -124,10 +137,13 @@ impl<E: MessageEncryptor> Subsession<E> {
     pub(crate) fn receive(
         &mut self,
         packet: &[u8],
+        retired: &BTreeSet<VerifyingKey>,
         now: Time,
     ) -> Result<(MessageId, Option<Inserted>), Refusal> {
         let opened = match self.encryptor.open(packet) {
             Ok(opened) => opened,
+            // M-9: the finish that names the key is on its way.
+            Err(OpenError::KeyNotNamed(_)) => return Err(Refusal::NotDecryptable),
             Err(OpenError::NotDecryptable) => {
                 // M-8: what everybody has is no longer readable, but may come again.
                 let again = self.encryptor.recognise(packet);
@@ -143,7 +159,12 @@ impl<E: MessageEncryptor> Subsession<E> {
         if self.state.finished.contains(&author) && says_more && !known {
             return Err(Refusal::AfterFinish(author));
         }
-        let entry = entry(opened.id, author.clone(), content, packet);
+        // whatever a retired key signs that we do not have came after the finish that retired it.
+        if opened.signer.is_some_and(|key| retired.contains(&key)) && !known {
+            return Err(Refusal::AfterFinish(author));
+        }
+        let mut entry = entry(opened.id, author.clone(), content, packet);
+        entry.body.retires = opened.signer.filter(|_| opened.retires);
         let inserted = self
             .transcript
             .insert(entry, now)
@@ -177,7 +198,11 @@ impl<E: MessageEncryptor> Subsession<E> {
             body: body.to_vec(),
         };
         let sealed = self.encryptor.seal(&content, cx)?;
-        let entry = entry(sealed.id, me.clone(), content, &sealed.packet);
+        let mut entry = entry(sealed.id, me.clone(), content, &sealed.packet);
+        if kind == Kind::FINISH {
+            let retired = self.encryptor.retired_key();
+            entry.body.retires = retired.map(|seed| *SigningKey::from_seed(&seed).verifying_key());
+        }
         let inserted = self
             .transcript
             .insert(entry, cx.now())
@@ -311,6 +336,7 @@ fn entry(id: MessageId, author: MemberId, content: Content, packet: &[u8]) -> En
             body: content.body,
             packet: packet.to_vec(),
             again_at: Time::ZERO,
+            retires: None,
         },
     }
 }
@@ -368,16 +394,16 @@ mod tests {
         let finish = say(Kind::FINISH, b"");
         let (ack, confirmation) = (say(Kind::AUTOMATIC_ACK, b""), say(Kind::CONSISTENCY, b""));
         let (data, again) = (say(Kind::DATA, b"more"), say(Kind::FINISH, b""));
-        assert!(alice.receive(&finish, Time::ZERO).is_ok());
+        assert!(alice.receive(&finish, &BTreeSet::new(), Time::ZERO).is_ok());
         alice.state.finished.insert(bob.clone());
         for refused in [data, again] {
-            let refused = alice.receive(&refused, Time::ZERO);
+            let refused = alice.receive(&refused, &BTreeSet::new(), Time::ZERO);
             assert!(matches!(refused, Err(Refusal::AfterFinish(who)) if who == bob));
         }
         assert_eq!(alice.transcript.len(), 1, "it left no trace");
         // L-6: acks still come, O-10: and confirmations of what happens meanwhile. The same finish may come again.
         for taken in [finish, ack, confirmation] {
-            assert!(alice.receive(&taken, Time::ZERO).is_ok());
+            assert!(alice.receive(&taken, &BTreeSet::new(), Time::ZERO).is_ok());
         }
         assert_eq!(alice.transcript.len(), 3);
     }
@@ -388,7 +414,7 @@ mod tests {
         let mut random = Counting(5);
         let mut cx = Context::new(Time::ZERO, &mut random);
         let (_, question, _) = alices.say(&alice, Kind::DATA, b"?", None, &mut cx).unwrap();
-        let _ = bobs.receive(&question, Time::ZERO).unwrap();
+        let _ = bobs.receive(&question, &BTreeSet::new(), Time::ZERO).unwrap();
         let mut packets = Vec::new();
         let mut last = None;
         for kind in [Kind::AUTOMATIC_ACK, Kind::MANUAL_ACK, Kind::DATA] {
@@ -417,12 +443,99 @@ mod tests {
         let mut random = Counting(3);
         let mut cx = Context::new(Time::ZERO, &mut random);
         let (id, packet, _) = bobs.say(&bob, Kind::DATA, b"hi", None, &mut cx).unwrap();
-        let _ = alice.receive(&packet, Time::ZERO).unwrap();
+        let _ = alice.receive(&packet, &BTreeSet::new(), Time::ZERO).unwrap();
         alice.state.ack.owe(Time::from_millis(5));
         let (_, answer, _) = alice.say(&alice_id, Kind::DATA, b"hello", None, &mut cx).unwrap();
         assert_eq!(alice.state.ack.due(), Time::NEVER);
-        let (_, inserted) = bobs.receive(&answer, Time::ZERO).unwrap();
+        let (_, inserted) = bobs.receive(&answer, &BTreeSet::new(), Time::ZERO).unwrap();
         assert_eq!(inserted.unwrap().fully_acked, [id]);
         assert!(bobs.missing(&id, &bobs.transcript.members().clone()).is_empty());
+    }
+
+    /// What everybody knows of the pair in another subsession or the same, with this member's signing key.
+    fn keys_of(member: usize, subsession: u8) -> (MemberId, SubsessionKeys) {
+        let members = ["alice", "bob"].map(|name| MemberId::new(name).unwrap());
+        let signing = [1, 2].map(|seed| SigningKey::from_seed(&Secret::new([seed; 32])));
+        let verifying = signing.iter().map(|key| *key.verifying_key());
+        let keys = SubsessionKeys {
+            subsession: SubsessionId::from_bytes([subsession; 32]),
+            secret: Secret::new([8; 32]),
+            verifying: members.iter().cloned().zip(verifying).collect(),
+            signing: signing[member].clone(),
+        };
+        (members[member].clone(), keys)
+    }
+
+    fn side(member: usize, subsession: u8) -> Subsession<DefaultEncryptor> {
+        let (me, keys) = keys_of(member, subsession);
+        Subsession::new(&me, &keys, None, vec![], Time::NEVER).unwrap()
+    }
+
+    #[test]
+    fn m09_a15_what_a_retired_key_signs_is_refused_here_elsewhere_and_when_restored() {
+        let [(_, mut alices), (bob, mut bobs)] = pair();
+        let mut random = Counting(7);
+        let mut cx = Context::new(Time::ZERO, &mut random);
+        let none = BTreeSet::new();
+        // A message that was here before, the finish, and what Bob says afterwards.
+        let said = bobs.say(&bob, Kind::DATA, b"said", None, &mut cx).unwrap();
+        let named = bobs.encryptor.control_key(&mut cx).unwrap().unwrap();
+        let finish = bobs.say(&bob, Kind::FINISH, named.as_bytes(), None, &mut cx);
+        let finish = finish.unwrap();
+        let ack = bobs.say(&bob, Kind::AUTOMATIC_ACK, b"", None, &mut cx).unwrap();
+        assert!(bobs.say(&bob, Kind::DATA, b"more", None, &mut cx).is_err());
+
+        // The ack overtakes the finish, and is to be kept until its key is known.
+        let early = alices.receive(&ack.1, &none, Time::ZERO);
+        assert!(matches!(early, Err(Refusal::NotDecryptable)));
+        for packet in [&said.1, &finish.1] {
+            assert!(alices.receive(packet, &none, Time::ZERO).is_ok());
+        }
+        let note = alices.transcript.message(&finish.0).unwrap().body;
+        let retired = BTreeSet::from([note.retires.unwrap()]);
+        assert!(alices.receive(&ack.1, &retired, Time::ZERO).is_ok());
+
+        // Whoever has what Bob published makes these, in each subsession in which he has had that key.
+        alices.encryptor = DefaultEncryptor::restore(&alices.encryptor.export()).unwrap();
+        let before = alices.transcript.len();
+        for kind in [0, 1, 3, 4, 5].map(|number| Kind::from_number(number).unwrap()) {
+            let [here, there] = [9, 5].map(|subsession| {
+                let mut forger = side(1, subsession);
+                forger.say(&bob, kind, b"forged", None, &mut cx).unwrap().1
+            });
+            for refused in [
+                alices.receive(&here, &retired, Time::ZERO),
+                side(0, 5).receive(&there, &retired, Time::ZERO),
+            ] {
+                assert!(
+                    matches!(refused, Err(Refusal::AfterFinish(who)) if who == bob),
+                    "{kind:?}"
+                );
+            }
+            let taken = side(0, 5).receive(&there, &none, Time::ZERO);
+            assert!(taken.is_ok(), "but for that it would be taken");
+        }
+        assert_eq!(alices.transcript.len(), before);
+        // What was here before comes again without harm.
+        let again = alices.receive(&said.1, &retired, Time::ZERO);
+        assert!(matches!(again, Ok((id, None)) if id == said.0));
+    }
+
+    #[test]
+    fn m09_a15_a_key_stays_retired_in_later_subsessions_for_as_long_as_it_is_kept() {
+        let [(alice, mut alices), (bob, _)] = pair();
+        let (_, mut keys) = keys_of(0, 5);
+        let first = keys.verifying[&bob];
+        alices.state.retired.insert(bob.clone(), first);
+        let next = |keys: &SubsessionKeys| {
+            Subsession::new(&alice, keys, Some(&alices), vec![], Time::NEVER).unwrap()
+        };
+        assert_eq!(next(&keys).state.retired.get(&bob), Some(&first));
+        let fresh = SigningKey::from_seed(&Secret::new([3; 32]));
+        keys.verifying.insert(bob.clone(), *fresh.verifying_key());
+        assert!(
+            next(&keys).state.retired.is_empty(),
+            "with a new key he can speak"
+        );
     }
 }

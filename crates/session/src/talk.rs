@@ -1,8 +1,11 @@
 //! Messages: taking them in, saying them, and what follows from them (M, G and L rules).
 
+use std::collections::BTreeSet;
+
 use concilium_core::channel::ChannelAction;
+use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::packet::{self, Kind as Frame};
-use concilium_core::{Context, MemberId, MemberSet, MessageId, SubsessionId, Time};
+use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor, SealError};
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Confirmation, Link};
@@ -63,18 +66,29 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Whether a packet is readable with keys that we hold, in which case all that follows from it is done.
     pub(crate) fn try_read(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) -> bool {
         let now = self.now;
+        // a key that its owner retires in one subsession is retired in all.
+        let retired: BTreeSet<VerifyingKey> = self
+            .subsessions()
+            .flat_map(|subsession| subsession.state.retired.values().copied())
+            .collect();
         for which in self.whiches() {
             let Some(subsession) = self.subsession_mut(which) else {
                 continue;
             };
             let id = Some(subsession.state.id);
-            match subsession.receive(body, now) {
+            match subsession.receive(body, &retired, now) {
                 Ok((message, inserted)) => {
                     self.clear_warnings(|warning| {
                         warning.kind == WarningKind::NotDecryptable && warning.members.contains(from)
                     });
                     match inserted {
-                        Some(inserted) => self.inserted(which, inserted, cx),
+                        Some(inserted) => {
+                            let naming = inserted.accepted.iter().any(|id| self.names_key(which, id));
+                            self.inserted(which, inserted, cx);
+                            if naming {
+                                self.reread(cx);
+                            }
+                        }
                         None => self.repeated(which, &message, from, cx),
                     }
                 }
@@ -93,6 +107,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return true;
         }
         false
+    }
+
+    /// Whether a message in a transcript names a key, with which others may be signed that wait for it (M-9).
+    fn names_key(&self, which: Which, message: &MessageId) -> bool {
+        let subsession = match which {
+            Which::Current => self.current.as_ref(),
+            Which::Past(place) => self.past.get(place),
+        };
+        let message = subsession.and_then(|subsession| subsession.transcript.message(message));
+        message.is_some_and(|message| message.body.retires.is_some())
     }
 
     /// A message came once more. The echo of our own is nothing new.
@@ -215,9 +239,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
         // data that had waited for its parents and turns out to follow its author's finish.
         let late = kind == Kind::DATA && subsession.state.finished.contains(&author);
+        let retires = note.retires;
         if kind == Kind::FINISH {
             subsession.state.finished.insert(author.clone());
         }
+        if let Some(key) = retires {
+            subsession.state.retired.insert(author.clone(), key);
+        }
+        let published = (kind == Kind::KEY_PUBLICATION).then(|| {
+            let key = published_key(&body)?;
+            let theirs = subsession.state.retired.get(&author);
+            (theirs == Some(key.verifying_key())).then(|| *key.seed().expose())
+        });
         if !kind.is_ack() {
             let wait = if kind == Kind::FINISH {
                 timing.finish()
@@ -268,6 +301,21 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             });
         } else if kind == Kind::FINISH && author != me {
             self.emit(Event::MemberFinished { member: author });
+        } else if let Some(published) = published {
+            // M-9: another key than the one that it retired proves nothing, and no honest member publishes it.
+            match published {
+                Some(seed) if author != me => self.emit(Event::KeyPublished {
+                    member: author,
+                    subsession: subsession_id,
+                    seed,
+                }),
+                Some(_) => {}
+                None => {
+                    let (members, message) = (MemberSet::of(author), Some(*id));
+                    let subsession = Some(subsession_id);
+                    self.warn_within(WarningKind::BadMessage, members, message, subsession);
+                }
+            }
         } else if !kind.is_known() {
             self.emit(Event::UnknownMessage {
                 id: *id,
@@ -396,11 +444,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The acks, confirmations and heartbeats that are due.
     pub(crate) fn speak_if_due(&mut self, cx: &mut Context<'_>) {
         let timing = self.settings.timing;
+        let mut subsessions = self.subsessions();
+        let retired = subsessions.any(|subsession| subsession.encryptor.retired_key().is_some());
+        drop(subsessions);
         for which in self.whiches() {
             let now = self.now;
             let Some(subsession) = self.subsession_mut(which) else {
                 continue;
             };
+            if retired && subsession.encryptor.retired_key().is_none() {
+                continue; // M-9: we have no key here that anybody takes, and are about to leave.
+            }
             let state = &mut subsession.state;
             let alone = subsession.transcript.members().len() < 2;
             let kind = if state.ack.due() <= now {
@@ -475,4 +529,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.emit(Event::WarningCleared(warning));
         }
     }
+}
+
+/// The signing key in the body of its publication.
+fn published_key(body: &[u8]) -> Option<SigningKey> {
+    let seed: [u8; 32] = body.try_into().ok()?;
+    Some(SigningKey::from_seed(&Secret::new(seed)))
 }

@@ -3,7 +3,7 @@
 //! Every input and every command ends here, so that nothing depends on which of them made a thing due.
 
 use concilium_core::channel::ChannelAction;
-use concilium_core::{Change, Context, MemberId, MemberSet, Time};
+use concilium_core::{Change, Context, MemberId, MemberSet, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
@@ -183,6 +183,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if let Some((id, until, members, subsession)) = finish.last() {
             if members.is_empty() {
                 self.acknowledge_all(cx);
+                self.publish_key(&id, cx);
                 self.leave();
             } else if until <= now {
                 let (message, subsession) = (Some(id), Some(subsession));
@@ -200,10 +201,43 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return; // Leaving now would make it fail for everybody (T-5).
         }
         let alone = present.iter().all(|member| *member == me);
-        if alone || self.speak(Which::Current, Kind::FINISH, &[], cx).is_err() {
+        // M-9: what we said in subsessions before, perhaps with the same key, must have arrived.
+        if self.settings.deniable && !alone && !self.past.is_empty() {
+            return;
+        }
+        let named = self.control_key(cx);
+        if alone || self.speak(Which::Current, Kind::FINISH, &named, cx).is_err() {
             self.leave();
         } else {
             self.part_if_finished(cx);
+        }
+    }
+
+    /// M-9: the body of our finish, which names the key that we go on with if we mean to publish the first one.
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Vec<u8> {
+        let Some(current) = self.current.as_mut().filter(|_| self.settings.deniable) else {
+            return Vec::new();
+        };
+        let key = current.encryptor.control_key(cx).ok().flatten();
+        key.map_or_else(Vec::new, |key| key.as_bytes().to_vec())
+    }
+
+    /// M-9, A-15: everybody in the subsession, gone or not, has our finish, and nobody takes anything more that our first
+    /// key signs: we publish it. Not while it is, or may come to be, in use in a later subsession (C-8), whose newcomers
+    /// have not seen that finish.
+    fn publish_key(&mut self, finish: &MessageId, cx: &mut Context<'_>) {
+        let Some(stay) = &self.stay else { return };
+        let changing =
+            stay.operation.is_some() || stay.proposal.is_some() || stay.resolver.running().is_some();
+        let Some(current) = self.current.as_ref().filter(|_| !changing) else {
+            return;
+        };
+        let ours = current.state.own_finish.is_some_and(|(id, _)| id == *finish);
+        if !ours || !current.transcript.is_fully_acked(finish).unwrap_or(false) {
+            return;
+        }
+        if let Some(seed) = current.encryptor.retired_key() {
+            let _ = self.speak(Which::Current, Kind::KEY_PUBLICATION, seed.expose(), cx);
         }
     }
 

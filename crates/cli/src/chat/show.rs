@@ -71,6 +71,10 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
         Event::SomeoneLeft { member } => format!("{} has left the channel", name(member)),
         Event::MemberFinished { member } if member == me => return None,
         Event::MemberFinished { member } => format!("{} says goodbye", name(member)),
+        Event::KeyPublished { member, .. } => format!(
+            "{} has published its signing key: what it wrote proves nothing to others any more",
+            name(member)
+        ),
         Event::Action { kind, stage, .. } => return action(kind, stage),
         Event::WarningRaised(warning) => self::warning(warning),
         Event::WarningCleared(warning) => format!("no longer: {warning}"),

@@ -8,7 +8,7 @@ pub struct EventKind(&'static str);
 
 impl EventKind {
     /// The names of all kinds. Each event has exactly one, so that `action-settled` is no `action`.
-    const ALL: [&'static str; 16] = [
+    const ALL: [&'static str; 17] = [
         "state-changed",
         "message",
         "unknown-message",
@@ -20,6 +20,7 @@ impl EventKind {
         "someone-entered",
         "someone-left",
         "member-finished",
+        "key-published",
         "action",
         "action-settled",
         "warning-raised",
@@ -48,6 +49,7 @@ impl EventKind {
             Event::SomeoneEntered { .. } => "someone-entered",
             Event::SomeoneLeft { .. } => "someone-left",
             Event::MemberFinished { .. } => "member-finished",
+            Event::KeyPublished { .. } => "key-published",
             Event::Action {
                 stage: ActionStage::Settled(_),
                 ..

@@ -35,6 +35,7 @@ impl Options {
         match name {
             "auto-include" => settings.auto_include = switch(value)?,
             "stay-if-last" => settings.stay_if_last = switch(value)?,
+            "deniable" => settings.deniable = switch(value)?,
             "broadcast-latency" => self.broadcast_latency = duration(value)?,
             "full-ack" => self.full_ack = duration(value)?,
             "max-proposals" => settings.max_proposals = number(value)?,

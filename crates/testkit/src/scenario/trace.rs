@@ -180,6 +180,11 @@ fn session_event(event: &Event) -> Fields {
         Event::SomeoneEntered { member }
         | Event::SomeoneLeft { member }
         | Event::MemberFinished { member } => vec![("who", text(member))],
+        Event::KeyPublished {
+            member, subsession, ..
+        } => {
+            vec![("who", text(member)), ("subsession", text(subsession))]
+        }
         Event::Action { id, kind, stage } => vec![
             ("id", text(id)),
             ("action", text(kind)),
