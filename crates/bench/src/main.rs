@@ -47,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     };
     if wanted("messages") {
         messages::rows(effort, &mut report);
+        messages::ratchet_rows(effort, &mut report);
     }
     if wanted("operations") {
         let sizes: &[usize] = if arguments.quick {

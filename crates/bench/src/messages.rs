@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, MessageId, Secret, SubsessionId, Time, packet};
-use concilium_encryptor::{Aead, Aes256Gcm, Buckets, Cipher, Content, Kind, MessageEncryptor, NoPadding};
+use concilium_encryptor::{
+    Aead, Aes256Gcm, Buckets, Cipher, Content, DefaultEncryptor, Kind, MessageEncryptor, NoPadding, Ratchet,
+};
 use concilium_testkit::rng::seeded;
 
 use crate::measure::{Effort, in_turn};
@@ -22,27 +24,79 @@ pub fn rows(effort: Effort, report: &mut dyn FnMut(Row)) {
     }
 }
 
-fn of_size<P: concilium_encryptor::Padding>(
-    note: &str,
-    bytes: usize,
-    effort: Effort,
-    report: &mut dyn FnMut(Row),
-) {
+/// Seal and open with the ratchet, beside the default.
+pub fn ratchet_rows(effort: Effort, report: &mut dyn FnMut(Row)) {
+    type Forgetful = Ratchet<Aes256Gcm, Buckets>;
+    let (me, keys) = alone();
+    for bytes in [64, 1024, 16 * 1024] {
+        let content = content(bytes);
+        let (mut random, mut other) = (seeded(1), seeded(1));
+        let mut default = DefaultEncryptor::new(&me, &keys).unwrap();
+        let mut ratchet = Forgetful::new(&me, &keys).unwrap();
+        let mut cx = Context::new(Time::ZERO, &mut random);
+        let packet = default.seal(&content, &mut cx).unwrap().packet;
+        let ratcheted = ratchet.seal(&content, &mut cx).unwrap().packet;
+        let opener = DefaultEncryptor::new(&me, &keys).unwrap();
+        let winder = Forgetful::new(&me, &keys).unwrap();
+        let [floor_seal, seal, floor_open, open] = in_turn(
+            effort,
+            [
+                &mut || {
+                    let mut cx = Context::new(Time::ZERO, &mut random);
+                    black_box(default.seal(black_box(&content), &mut cx).unwrap());
+                },
+                &mut || {
+                    let mut cx = Context::new(Time::ZERO, &mut other);
+                    black_box(ratchet.seal(black_box(&content), &mut cx).unwrap());
+                },
+                &mut || {
+                    black_box(opener.open(black_box(&packet)).unwrap());
+                },
+                &mut || {
+                    black_box(winder.open(black_box(&ratcheted)).unwrap());
+                },
+            ],
+        );
+        let row = |name, measured, floor| {
+            Row::time(format!("{name} {bytes} B"), measured, floor, "the default cipher").at_most(1.15)
+        };
+        report(row("ratchet seal", seal, floor_seal));
+        report(row("ratchet open", open, floor_open));
+    }
+}
+
+/// A subsession of one member.
+fn alone() -> (MemberId, SubsessionKeys) {
     let me = MemberId::new("alice").unwrap();
     let signing = SigningKey::from_seed(&Secret::new([1; 32]));
     let keys = SubsessionKeys {
         subsession: SubsessionId::from_bytes([2; 32]),
         secret: Secret::new([3; 32]),
         verifying: [(me.clone(), *signing.verifying_key())].into(),
-        signing: signing.clone(),
+        signing,
     };
-    let mut encryptor = Aead::<Aes256Gcm, P>::new(&me, &keys).unwrap();
-    let content = Content {
+    (me, keys)
+}
+
+fn content(bytes: usize) -> Content {
+    Content {
         kind: Kind::DATA,
         parents: vec![MessageId::from_bytes([4; 32])],
         confirmation: None,
         body: vec![5; bytes],
-    };
+    }
+}
+
+fn of_size<P: concilium_encryptor::Padding>(
+    note: &str,
+    bytes: usize,
+    effort: Effort,
+    report: &mut dyn FnMut(Row),
+) {
+    let (me, keys) = alone();
+    let signing = keys.signing.clone();
+    let mut encryptor = Aead::<Aes256Gcm, P>::new(&me, &keys).unwrap();
+    let content = content(bytes);
     let mut random = seeded(1);
     let packet = encryptor
         .seal(&content, &mut Context::new(Time::ZERO, &mut random))
