@@ -532,7 +532,7 @@ mod tests {
         };
         assert_eq!(next(&keys).state.retired.get(&bob), Some(&first));
         let fresh = SigningKey::from_seed(&Secret::new([3; 32]));
-        keys.verifying.insert(bob.clone(), *fresh.verifying_key());
+        keys.verifying.insert(bob, *fresh.verifying_key());
         assert!(
             next(&keys).state.retired.is_empty(),
             "with a new key he can speak"

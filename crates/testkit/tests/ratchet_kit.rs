@@ -160,8 +160,8 @@ faults! {
         fn open(e: &Faulty<Self>, packet: &[u8]) -> Result<Opened<RatchetStep>, OpenError> {
             let before = e.inner.export();
             let opened = e.inner.open(packet)?;
-            let mut after = Inner::restore(&before).unwrap();
-            after.commit(e.inner.open(packet).unwrap().step);
+            let mut after = Inner::restore(&before).map_err(|_| OpenError::Malformed)?;
+            after.commit(e.inner.open(packet)?.step);
             // One key more, or none if it came before.
             if after.export().len() > before.len() + 40 { Err(OpenError::NotDecryptable) } else { Ok(opened) }
         }
