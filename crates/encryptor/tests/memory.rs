@@ -2,6 +2,8 @@
 //!
 //! One test, because the allocator counts for the whole process.
 
+#![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Aes256Gcm, Buckets, Content, DefaultEncryptor, Kind, MessageEncryptor, Ratchet};

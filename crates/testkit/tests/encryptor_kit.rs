@@ -230,7 +230,7 @@ faults! {
     }
     IgnoresSecret {
         fn keys(_: &MemberId, keys: &mut SubsessionKeys) {
-            keys.secret = concilium_core::Secret::new([0; 32]);
+            keys.secret = Secret::new([0; 32]);
         }
     }
     /// Ids that follow from the body alone.
