@@ -2,7 +2,11 @@
 //!
 //! One test, because the allocator counts for the whole process.
 
-#![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a check fails by panicking"
+)]
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
