@@ -97,7 +97,7 @@ impl<E: MessageEncryptor> Subsession<E> {
         // C-8: a member may keep its signing key from one subsession to the next, retired or not.
         let retired = previous.map(|previous| {
             let kept = previous.state.retired.iter();
-            let kept = kept.filter(|(member, key)| keys.verifying.get(*member) == Some(*key));
+            let kept = kept.filter(|(member, key)| keys.verifying.get(member) == Some(*key));
             kept.map(|(member, key)| (member.clone(), *key)).collect()
         });
         let state = SubsessionState {
