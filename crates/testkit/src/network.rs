@@ -170,6 +170,7 @@ struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
     id: MemberId,
     identity: Identity,
     rng: ChaCha20Rng,
+    settings: Settings,
     session: Option<Session<G, E>>,
     snapshot: Option<Zeroizing<Vec<u8>>>,
     position: u64,
@@ -240,6 +241,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             processes.push(Process {
                 identity: Identity::new(id.clone(), &secret),
                 rng: rng_for("process", seed, &id),
+                settings: settings.clone(),
                 id,
                 session: None,
                 snapshot: None,
@@ -365,7 +367,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         Session::restore(
             self.agreement(index),
             self.name.clone(),
-            self.settings.clone(),
+            self.processes[index].settings.clone(),
             snapshot,
         )
         .map_err(|_| NetworkError::Restore(who.clone()))
@@ -424,6 +426,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         let index = self.index(who)?;
         let answer = self.input(index, command)?;
         Ok(answer)
+    }
+
+    /// Starts a process from nothing, with other settings than the network's. The channel thinks no more of it than of a
+    /// restart: this is for members that are not in it.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn configure(&mut self, who: &MemberId, settings: Settings) -> Result<(), NetworkError> {
+        let index = self.index(who)?;
+        self.processes[index].settings = settings;
+        self.processes[index].session = Some(self.fresh_session(index));
+        self.processes[index].snapshot = None;
+        Ok(())
     }
 
     /// Starts a process that has crashed, from nothing but its identity key.
@@ -651,7 +666,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     }
 
     fn fresh_session(&self, index: usize) -> Session<G, E> {
-        Session::new(self.agreement(index), self.name.clone(), self.settings.clone())
+        let settings = self.processes[index].settings.clone();
+        Session::new(self.agreement(index), self.name.clone(), settings)
     }
 
     fn next_timer(&self) -> Option<(Time, usize)> {
