@@ -69,7 +69,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// invited first.
     ///
     /// # Errors
-    /// Not in a session, something else is under way (T-15), or the change is not possible.
+    /// Not in a session, something else is under way (T-15), the change is not possible, or the session's policy does
+    /// not let us propose it (O-12).
     pub fn change(&mut self, change: Change, cx: &mut Context<'_>) -> Result<ActionId, ActionError> {
         self.now = cx.now();
         if self.state() != SessionState::Joined {
@@ -92,6 +93,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 limit: MAX_MEMBERS,
             });
         }
+        self.permits_us(change)?; // O-12
         let id = self.begin(kind);
         match self.pursue(cx) {
             // K-14: who has only just entered has perhaps not been heard yet.

@@ -60,6 +60,9 @@ pub enum ActionError {
         /// How many there may be.
         limit: usize,
     },
+    /// The session's policy does not let us propose it (O-12).
+    #[error(transparent)]
+    Forbidden(#[from] crate::Forbidden),
     /// There is no operation to abort.
     #[error("no operation is running; there is nothing to abort")]
     NoOperation,
@@ -85,6 +88,7 @@ impl ActionError {
             Self::ExcludeSelf => "exclude-self",
             Self::UnknownIdentity(_) | Self::Propose(ProposeError::UnknownIdentity(_)) => "unknown-identity",
             Self::TooMany { .. } => "too-many",
+            Self::Forbidden(_) => "forbidden",
             Self::NoOperation => "no-operation",
             Self::Propose(ProposeError::Randomness(_)) | Self::Randomness(_) => "randomness",
             Self::Propose(_) => "cannot-propose",
@@ -108,7 +112,9 @@ impl SendError {
     }
 }
 
-/// A snapshot could not be restored: damaged, of another version, or of another member or session.
+/// A snapshot could not be restored: damaged, of another version, or of another member, session or policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the snapshot is damaged, of another version, or not of this member and session; join again instead")]
+#[error(
+    "the snapshot is damaged, of another version, or not of this member, session and policy; join again instead"
+)]
 pub struct RestoreError;

@@ -106,6 +106,18 @@ pub enum Event {
         /// Why.
         cause: RejectionCause,
     },
+    /// Someone else proposed what the session's policy forbids; nothing came of it (O-12). An honest member with the
+    /// same policy does so only by bad luck: whom it would exclude has come back into the channel meanwhile. The
+    /// channel may also show an old proposal again.
+    ProposalForbidden {
+        /// Who proposed it.
+        by: MemberId,
+        /// Who would have come and gone.
+        change: Change,
+        /// Why it is forbidden.
+        #[serde(with = "concilium_core::wire::text")]
+        why: String,
+    },
     /// Someone is in the channel who is not in the session (T-1).
     SomeoneEntered {
         /// Who.
@@ -199,6 +211,8 @@ pub enum RejectionCause {
     NotPresent,
     /// It did not come back from the channel in time.
     NoEcho,
+    /// The session's policy forbids it (O-12): who is in the session or in the channel has changed since it was asked.
+    Forbidden(#[serde(with = "concilium_core::wire::text")] String),
     /// Anything else.
     Other(#[serde(with = "concilium_core::wire::text")] String),
 }
@@ -209,7 +223,7 @@ impl fmt::Display for RejectionCause {
             Self::AnotherFirst => write!(f, "another operation came first"),
             Self::NotPresent => write!(f, "someone to be in it was not in the channel"),
             Self::NoEcho => write!(f, "the channel did not return it in time"),
-            Self::Other(why) => write!(f, "{why}"),
+            Self::Forbidden(why) | Self::Other(why) => write!(f, "{why}"),
         }
     }
 }

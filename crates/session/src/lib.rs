@@ -19,6 +19,7 @@
 //! | `session` | the state and the face |
 //! | `transport` | who comes and goes in the channel (T) |
 //! | `operation` | membership operations, from proposal to end (K, O) |
+//! | `policy` | who may propose what (O-12) |
 //! | `talk` | messages, in and out (M, G, L) |
 //! | `tick` | what is due, and when something will be |
 //! | `command`, `action` | what the user asked for, until it is settled (T-14) |
@@ -32,6 +33,7 @@ mod error;
 mod event;
 mod log;
 mod operation;
+mod policy;
 mod session;
 mod settings;
 mod snapshot;
@@ -54,6 +56,7 @@ pub use event::{
     ActionId, ActionKind, ActionOutcome, ActionStage, Event, FailureCause, Output, RejectionCause,
     SessionState,
 };
+pub use policy::{Everybody, Forbidden, Moderators, Policy, ProposalFacts};
 pub use session::{OperationView, Session};
 pub use settings::Settings;
 pub use summary::Summary;

@@ -116,6 +116,21 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             return self.skip(&author, &why);
         }
+        // O-12: before anything else that not everybody judges alike, and before anything comes of it.
+        if let Err(forbidden) = self.permits(&author, &data.before, &data.after) {
+            if let Some(stay) = &mut self.stay {
+                stay.refuse(own);
+            }
+            let why = forbidden.to_string();
+            return match wanted {
+                Some(change) => self.rejected(change, for_action, RejectionCause::Forbidden(why)),
+                None => self.emit(Event::ProposalForbidden {
+                    by: author,
+                    change: data.change(),
+                    why,
+                }),
+            };
+        }
         let initial = Initial {
             id,
             parent: Link {

@@ -1,12 +1,15 @@
 //! What a session's owner can choose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_liveness::Timing;
 use serde::{Deserialize, Serialize};
 
-/// Choices that members of one session need not share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use crate::policy::{self, Everybody, Policy};
+
+/// Choices that members of one session need not share, but for the [policy](Self::policy).
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
     /// Propose to include whoever enters the channel (T-1). Off by default.
@@ -23,6 +26,10 @@ pub struct Settings {
     pub deniable: bool,
     /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11).
     pub refresh_after: Option<Duration>,
+    /// Who may propose what (O-12): **the same for all members**. Everybody may do everything by default. Of stored
+    /// settings only the default comes back; others are refused rather than dropped.
+    #[serde(with = "policy::by_name")]
+    pub policy: Arc<dyn Policy>,
 }
 
 impl Default for Settings {
@@ -34,6 +41,27 @@ impl Default for Settings {
             max_proposals: 8,
             deniable: false,
             refresh_after: None,
+            policy: Arc::new(Everybody),
         }
+    }
+}
+
+/// Field by field, policies by their names. (What could be derived moves the policy.)
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            auto_include,
+            stay_if_last,
+            timing,
+            max_proposals,
+            refresh_after,
+            policy,
+        } = self;
+        *auto_include == other.auto_include
+            && *stay_if_last == other.stay_if_last
+            && *timing == other.timing
+            && *max_proposals == other.max_proposals
+            && *refresh_after == other.refresh_after
+            && **policy == *other.policy
     }
 }

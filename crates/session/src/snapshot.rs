@@ -84,6 +84,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub fn snapshot(&self) -> Zeroizing<Vec<u8>> {
         let mut parts = Parts::default();
         parts.push(&(self.gka.me(), &self.name));
+        parts.push_bytes(self.settings.policy.name().as_bytes());
         parts.push_bytes(&self.gka.export_announcements());
         parts.push(&(self.now, self.announced));
         parts.push(&self.actions);
@@ -153,10 +154,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// The session that a snapshot was taken of, to go on from there. `gka` must act for the same member, and the
-    /// name be the same.
+    /// name and the settings' policy be the same.
     ///
     /// # Errors
-    /// Damaged, of another version, or of another member or session.
+    /// Damaged, of another version, or of another member, session or policy.
     pub fn restore(
         mut gka: G,
         name: SessionName,
@@ -166,6 +167,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let mut parts = Parts::read(bytes)?;
         let (me, named): (MemberId, SessionName) = parts.take()?;
         if me != *gka.me() || named != name {
+            return Err(RestoreError);
+        }
+        // O-12: by another policy, or by none, we would split from the others in silence.
+        if parts.bytes()?.0 != settings.policy.name().as_bytes() {
             return Err(RestoreError);
         }
         gka.restore_announcements(&parts.bytes()?.0)

@@ -485,8 +485,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 stay.heirs.clone() // T-11
             };
             if stay.include_at <= self.now {
-                wish.include
-                    .extend(comers.into_iter().filter(|member| !unwanted(member)));
+                let comers = comers.into_iter().filter(|member| !unwanted(member)).collect();
+                wish.include.extend(self.permitted_comers(&wish, comers));
             }
             refresh |= self.refresh_due().is_some_and(|due| due <= self.now);
         }
@@ -503,14 +503,39 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                     .cloned(),
             );
         }
-        (refresh || !wish.is_refresh()).then_some((wish, for_action))
+        if !refresh && wish.is_refresh() {
+            return None;
+        }
+        self.permitted_wish(wish, for_action)
     }
 
     /// Proposes what we want, if there is anything and the group is free to hear it.
     pub(crate) fn pursue(&mut self, cx: &mut Context<'_>) -> Result<(), ProposeError> {
+        self.settle_forbidden();
         match self.wish() {
             Some((change, for_action)) => self.propose(change, for_action, cx),
             None => Ok(()),
+        }
+    }
+
+    /// O-12: what the user wants is forbidden by now, since others have come or gone.
+    fn settle_forbidden(&mut self) {
+        let (Some(stay), Some(change)) = (&self.stay, self.actions.change()) else {
+            return;
+        };
+        if stay.resolver.running().is_some() || stay.proposal.is_some() || !stay.resolver.is_member() {
+            return;
+        }
+        let left_to_do = Change {
+            include: change.include.minus(self.members()),
+            exclude: change.exclude.intersection(self.members()),
+        };
+        if left_to_do.is_refresh() && !change.is_refresh() {
+            return; // It is so already.
+        }
+        if let Err(forbidden) = self.permits_us(&left_to_do) {
+            let cause = RejectionCause::Forbidden(forbidden.to_string());
+            self.settle_action(ActionOutcome::Rejected(cause));
         }
     }
 

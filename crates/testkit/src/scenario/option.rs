@@ -1,10 +1,12 @@
 //! `option` lines: every setting of a session by its name.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use concilium_core::MemberId;
 use concilium_liveness::Timing;
-use concilium_session::Settings;
+use concilium_session::{Everybody, Moderators, Settings};
 
 use super::parse::duration;
 
@@ -40,10 +42,23 @@ impl Options {
             "full-ack" => self.full_ack = duration(value)?,
             "max-proposals" => settings.max_proposals = number(value)?,
             "refresh-after" => settings.refresh_after = or_off(value)?,
+            "policy" if value == "everybody" => settings.policy = Arc::new(Everybody),
+            "policy" => {
+                return Err(format!(
+                    "`{value}` is neither everybody nor moderators with their names"
+                ));
+            }
             _ => return Err(format!("there is no option `{name}`")),
         }
         self.settings.timing = Timing::new(self.broadcast_latency, self.full_ack);
         Ok(())
+    }
+}
+
+impl Options {
+    /// Only these may include and exclude (O-12).
+    pub(super) fn moderate(&mut self, moderators: Vec<MemberId>) {
+        self.settings.policy = Arc::new(Moderators::new(moderators));
     }
 }
 
@@ -80,7 +95,7 @@ mod tests {
         };
         for field in fields.keys().filter(|field| *field != "timing") {
             let option = field.replace('_', "-");
-            let known = ["on", "3", "3s"]
+            let known = ["on", "3", "3s", "everybody"]
                 .into_iter()
                 .any(|value| Options::default().set(&option, value).is_ok());
             assert!(known, "{option}");

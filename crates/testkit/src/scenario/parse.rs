@@ -117,6 +117,21 @@ fn read_setup(setup: &mut Setup, options: &mut Options, keyword: &str, words: &[
             );
             Ok(())
         }
+        ("option", [name, value, names @ ..])
+            if name.text == "policy" && value.text == "moderators" && !names.is_empty() =>
+        {
+            let declared = |name: &Word| {
+                let known = setup
+                    .members
+                    .iter()
+                    .find(|member| member.as_bytes() == name.text.as_bytes());
+                known
+                    .cloned()
+                    .ok_or_else(|| format!("`{}` is not declared as a member", name.text))
+            };
+            options.moderate(names.iter().map(declared).collect::<Result<_, _>>()?);
+            Ok(())
+        }
         ("option", [name, value]) => options.set(&name.text, &value.text),
         ("option", _) => Err("`option` needs a name and a value".to_owned()),
         (keyword, _) => Err(format!("`{keyword}` needs one name")),
@@ -660,6 +675,9 @@ mod tests {
             ("members alice\noption auto-include perhaps", 2),
             ("members alice\noption auto-include", 2),
             ("members alice\noption full-ack 30", 2),
+            ("members alice\noption policy moderators", 2),
+            ("members alice\noption policy moderators bob", 2),
+            ("members alice\noption policy somebody", 2),
             ("members alice\noption max-proposals some", 2),
             ("members alice\nmark\noption auto-include on", 3),
         ] {

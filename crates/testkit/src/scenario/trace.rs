@@ -177,6 +177,9 @@ fn session_event(event: &Event) -> Fields {
         Event::ProposalRejected { change, cause } => {
             vec![("change", text(change)), ("cause", text(cause))]
         }
+        Event::ProposalForbidden { by, change, why } => {
+            vec![("by", text(by)), ("change", text(change)), ("why", text(why))]
+        }
         Event::SomeoneEntered { member }
         | Event::SomeoneLeft { member }
         | Event::MemberFinished { member } => vec![("who", text(member))],
