@@ -120,6 +120,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if let Err(forbidden) = self.permits(&author, &data.before, &data.after) {
             if let Some(stay) = &mut self.stay {
                 stay.refuse(own);
+                stay.look_from_outside(&data);
             }
             let why = forbidden.to_string();
             return match wanted {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Net, Talk, establish, id, set};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
-use concilium_core::{Change, SessionName};
+use concilium_core::{Change, SessionName, packet};
 use concilium_session::{
     ActionError, ActionOutcome, ActionStage, Event, Forbidden, Moderators, Policy, ProposalFacts,
     RejectionCause, SessionState, Settings, WarningKind,
@@ -74,7 +74,8 @@ fn assert_together(net: &Net, members: &str) {
 }
 
 fn assert_never_warned(net: &Net) {
-    for who in NAMES {
+    let running = NAMES.into_iter().filter(|who| net.session(&id(who)).is_ok());
+    for who in running {
         let ever = net.session(&id(who)).unwrap().warnings().ever();
         assert!(ever.is_empty(), "{who}: {ever:?}");
     }
@@ -111,14 +112,10 @@ fn o12_what_is_forbidden_to_us_is_refused_at_once_and_changes_nothing() {
     assert_never_warned(&net);
 }
 
-/// The packet by which Bob includes Dave, in a session that goes the same way under no policy.
-fn forbidden_packet() -> Vec<u8> {
-    let mut net = network(Settings::default(), false);
-    establish(&mut net, "alice", "bob carol");
-    run(&mut net, 60);
-    join(&mut net, "dave");
+/// What `who` sends to the channel to propose this.
+fn proposed(net: &mut Net, who: &str, wanted: Change) -> Vec<u8> {
     net.take_records();
-    change(&mut net, "bob", Change::include([id("dave")])).unwrap();
+    change(net, who, wanted).unwrap();
     let sent = net
         .take_records()
         .into_iter()
@@ -129,7 +126,16 @@ fn forbidden_packet() -> Vec<u8> {
             } => Some(bytes),
             _ => None,
         });
-    sent.expect("Bob proposes")
+    sent.expect("it is proposed at once")
+}
+
+/// The packet by which Bob includes Dave, in a session that goes the same way under no policy.
+fn forbidden_packet() -> Vec<u8> {
+    let mut net = network(Settings::default(), false);
+    establish(&mut net, "alice", "bob carol");
+    run(&mut net, 60);
+    join(&mut net, "dave");
+    proposed(&mut net, "bob", Change::include([id("dave")]))
 }
 
 #[test]
@@ -172,42 +178,58 @@ fn o12_o07_a_forbidden_proposal_starts_nothing_and_uses_no_parent_up() {
     }
 }
 
+/// The packet by which Bob includes Carol in a session that he has founded.
+fn founders_packet() -> Vec<u8> {
+    let mut net = network(Settings::default(), false);
+    join(&mut net, "bob");
+    join(&mut net, "carol");
+    proposed(&mut net, "bob", Change::include([id("carol")]))
+}
+
 /// A founder goes over to somebody else's session that includes it; but not on the word of someone who may not include.
 #[test]
 fn o12_a_forbidden_proposal_takes_nobody_out_of_their_session() {
-    let mut elsewhere = network(Settings::default(), false);
-    join(&mut elsewhere, "bob");
-    join(&mut elsewhere, "carol");
-    elsewhere.take_records();
-    change(&mut elsewhere, "bob", Change::include([id("carol")])).unwrap();
-    let packet = elsewhere
-        .take_records()
-        .into_iter()
-        .find_map(|record| match record.what {
-            Happening::Asked {
-                action: ChannelAction::Send { bytes },
-                ..
-            } => Some(bytes),
-            _ => None,
-        });
     let mut net = network(moderated(), false);
     join(&mut net, "carol");
-    let now = net.now();
     net.command(&id("carol"), |session, cx| {
         session.handle(ChannelEvent::MemberEntered { member: id("bob") }, cx);
         session.handle(
             ChannelEvent::Packet {
                 from: id("bob"),
-                bytes: packet.unwrap(),
+                bytes: founders_packet(),
             },
             cx,
         );
     })
     .unwrap();
-    assert_eq!(net.now(), now);
     let carol = net.session(&id("carol")).unwrap();
     assert_eq!(*carol.members(), set("carol"), "still in her own");
     assert!(carol.operation().is_none());
+}
+
+/// It shows who is a member all the same, and so whom to wait for.
+#[test]
+fn o12_t11_a_forbidden_proposal_tells_who_is_a_member() {
+    let mut net = network(moderated(), false);
+    let asked = net.command(&id("carol"), |session, cx| {
+        session.join(cx).unwrap();
+        let members = set("carol dave");
+        session.handle(ChannelEvent::Entered { members }, cx);
+        session.handle(ChannelEvent::MemberEntered { member: id("bob") }, cx);
+        let bytes = founders_packet();
+        session.handle(
+            ChannelEvent::Packet {
+                from: id("bob"),
+                bytes,
+            },
+            cx,
+        );
+        session.handle(ChannelEvent::MemberLeft { member: id("dave") }, cx);
+        let waits = session.state();
+        session.handle(ChannelEvent::MemberLeft { member: id("bob") }, cx);
+        (waits, session.state())
+    });
+    assert_eq!(asked.unwrap(), (SessionState::Joining, SessionState::Joined));
 }
 
 #[test]
@@ -328,11 +350,39 @@ fn o12_t07_who_comes_back_before_the_exclusion_is_excluded_later() {
         assert_together(&net, "bob dave");
         let carol = net.session(&id("carol")).unwrap();
         assert_eq!(carol.state(), SessionState::Joining);
-        for who in ["bob", "dave", "carol"] {
-            let ever = net.session(&id(who)).unwrap().warnings().ever();
-            assert!(ever.is_empty(), "{who}: {ever:?}");
-        }
+        assert_never_warned(&net);
     }
+}
+
+/// Of two who are gone, one is back: both go in one operation, once both are out. One that would keep her could only fail.
+#[test]
+fn o12_t07_whoever_is_back_is_put_out_before_the_others_are_excluded() {
+    let mut settings = moderated();
+    settings.stay_if_last = true; // T-13
+    let mut net = network(settings, false);
+    establish(&mut net, "alice", "bob carol dave");
+    run(&mut net, 60);
+    net.crash(&id("alice")).unwrap();
+    run(&mut net, 120);
+    net.take_records();
+    net.disconnect(&id("carol")).unwrap();
+    net.disconnect(&id("dave")).unwrap();
+    join(&mut net, "carol");
+    run(&mut net, 300);
+    assert_eq!(*net.session(&id("bob")).unwrap().members(), set("bob"));
+    assert_eq!(net.session(&id("carol")).unwrap().state(), SessionState::Joining);
+    let proposals = net
+        .take_records()
+        .into_iter()
+        .filter(|record| match &record.what {
+            Happening::Asked {
+                action: ChannelAction::Send { bytes },
+                ..
+            } => matches!(packet::read(bytes), Ok((packet::Kind::Operation, _))),
+            _ => false,
+        });
+    assert_eq!(proposals.count(), 2, "one is forbidden, the next counts, at once");
+    assert_never_warned(&net);
 }
 
 #[test]
@@ -413,6 +463,57 @@ fn o12_c11_a_refresh_that_is_forbidden_is_not_proposed() {
     net.crash(&id("alice")).unwrap();
     run(&mut net, 120);
     assert_together(&net, "bob carol");
+}
+
+/// Bob lets in whom he likes, others only while they are three at least.
+struct Quorum;
+
+impl Policy for Quorum {
+    fn name(&self) -> String {
+        "quorum".to_owned()
+    }
+
+    fn allows(&self, proposal: &ProposalFacts<'_>) -> Result<(), Forbidden> {
+        let enough = *proposal.author == id("bob") || proposal.before.len() >= 3;
+        if enough || proposal.change().include.is_empty() {
+            Ok(())
+        } else {
+            Err(Forbidden::because("too few to let somebody in; ask Bob"))
+        }
+    }
+}
+
+/// What may be done alone, and not together with a duty: the duty comes first.
+#[test]
+fn o12_t04_the_absent_are_excluded_before_what_that_makes_forbidden() {
+    let mut settings = Settings::default();
+    settings.policy = Arc::new(Quorum);
+    let mut net = network(settings, false);
+    establish(&mut net, "bob", "carol dave");
+    run(&mut net, 60);
+    join(&mut net, "amy");
+    net.disconnect(&id("dave")).unwrap();
+    // Carol knows that he has left, and Bob not yet.
+    net.deliver_next_to(&id("carol")).unwrap();
+    proposed(&mut net, "carol", Change::include([id("amy")]));
+    net.settle().unwrap();
+    assert_together(&net, "bob carol");
+    let settled = told(&mut net).into_iter().any(|(who, event)| {
+        let outcome = match event {
+            Event::Action {
+                stage: ActionStage::Settled(outcome),
+                ..
+            } => Some(outcome),
+            _ => None,
+        };
+        who == "carol"
+            && matches!(
+                outcome,
+                Some(ActionOutcome::Rejected(RejectionCause::Forbidden(_)))
+            )
+    });
+    assert!(settled);
+    assert_never_warned(&net);
 }
 
 #[test]
