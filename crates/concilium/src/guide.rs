@@ -212,6 +212,25 @@
 //! }
 //! ```
 //!
+//! # Who may do what
+//!
+//! Everybody may include and exclude, unless a [`Policy`](crate::Policy) in the settings says otherwise, the same one for
+//! everybody in the session:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use concilium::{MemberId, Moderators, Settings};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut settings = Settings::default();
+//! settings.policy = Arc::new(Moderators::new([MemberId::new("alice")?]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Our own actions are refused with [`ActionError::Forbidden`](crate::ActionError::Forbidden) then; what somebody else
+//! proposes against the policy comes to nothing, and is an
+//! [`Event::ProposalForbidden`](crate::Event::ProposalForbidden).
+//!
 //! # What the user should see
 //!
 //! - who is in: [`members`](crate::Session::members), and every

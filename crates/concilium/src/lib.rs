@@ -58,9 +58,10 @@ pub use concilium_encryptor::MessageEncryptor;
 pub use concilium_gka::GroupKeyAgreement;
 pub use concilium_server_order as server_order;
 pub use concilium_session::{
-    ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, AnySession, Event, FailureCause,
-    MessageView, OperationView, Output, RejectionCause, RestoreError, SendError, Session, SessionState,
-    Settings, Severity, Summary, Timing, Warning, WarningKind, Warnings,
+    ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, AnySession, Event, Everybody,
+    FailureCause, Forbidden, MessageView, Moderators, OperationView, Output, Policy, ProposalFacts,
+    RejectionCause, RestoreError, SendError, Session, SessionState, Settings, Severity, Summary, Timing,
+    Warning, WarningKind, Warnings,
 };
 
 /// Group key agreement: the contract, and the default that implements it.
