@@ -1,5 +1,11 @@
 //! O-12: what the session's policy forbids comes to nothing, for members and for those who wait.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test code, its helpers too"
+)]
+
 mod common;
 
 use std::sync::Arc;
