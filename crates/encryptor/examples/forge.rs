@@ -26,7 +26,7 @@ impl Known {
             subsession: self.subsession,
             secret: self.secret.clone(),
             signing,
-            verifying: self.verifying.clone(),
+            verifying: self.verifying.clone().into(),
         };
         Ok(DefaultEncryptor::new(who, &keys)?)
     }

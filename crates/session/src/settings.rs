@@ -54,6 +54,7 @@ impl PartialEq for Settings {
             stay_if_last,
             timing,
             max_proposals,
+            deniable,
             refresh_after,
             policy,
         } = self;
@@ -61,6 +62,7 @@ impl PartialEq for Settings {
             && *stay_if_last == other.stay_if_last
             && *timing == other.timing
             && *max_proposals == other.max_proposals
+            && *deniable == other.deniable
             && *refresh_after == other.refresh_after
             && **policy == *other.policy
     }

@@ -8,7 +8,7 @@ pub struct EventKind(&'static str);
 
 impl EventKind {
     /// The names of all kinds. Each event has exactly one, so that `action-settled` is no `action`.
-    const ALL: [&'static str; 17] = [
+    const ALL: [&'static str; 18] = [
         "state-changed",
         "message",
         "unknown-message",
