@@ -86,7 +86,7 @@ fn m03_the_format_has_not_changed() {
     });
     struct Counting(u8);
     impl concilium_core::RandomSource for Counting {
-        fn fill(&mut self, bytes: &mut [u8]) -> Result<(), concilium_core::RandomnessError> {
+        fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
             for byte in bytes {
                 *byte = self.0;
                 self.0 = self.0.wrapping_add(1);

@@ -131,8 +131,8 @@ fn m08_a20_no_export_holds_a_key_of_what_everybody_has() {
         *key.key.expose()
     };
     // Bob has them in order, Carol from the last to the first, and 3 never reaches her.
-    for n in 0..5 {
-        take(&mut bob, &sealed[n].packet);
+    for sealed in &sealed[..5] {
+        take(&mut bob, &sealed.packet);
     }
     for n in [4, 2, 1, 0] {
         take(&mut carol, &sealed[n].packet);
