@@ -525,7 +525,7 @@ mod tests {
     fn m09_a15_a_key_stays_retired_in_later_subsessions_for_as_long_as_it_is_kept() {
         let [(alice, mut alices), (bob, _)] = pair();
         let (_, mut keys) = keys_of(0, 5);
-        let first = keys.verifying[&bob];
+        let first = *keys.verifying.get(&bob).unwrap();
         alices.state.retired.insert(bob.clone(), first);
         let next = |keys: &SubsessionKeys| {
             Subsession::new(&alice, keys, Some(&alices), vec![], Time::NEVER).unwrap()
