@@ -129,6 +129,13 @@ impl Timing {
         self.channel_reply().saturating_mul(1 << doublings)
     }
 
+    /// How long somebody who waits outside, and has announced itself so many times before, waits until it does so again
+    /// (K-14): the full-ack interval, twice as long after each further time, up to 64 times.
+    #[must_use]
+    pub fn announcement_delay(&self, times: u32) -> Duration {
+        self.full_ack.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS))
+    }
+
     /// How long an operation of so many members may run before we abort it (O-11), spread so that members do
     /// not all abort at once. Members answer one after the other in the worst case.
     pub fn operation_deadline(&self, members: usize, cx: &mut Context<'_>) -> Duration {

@@ -89,6 +89,10 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// Who has not confirmed the chain yet, and since when they could have: the end of the first operation that they have
     /// not confirmed, so that no series of operations puts it off (O-10).
     pub(crate) owing: BTreeMap<MemberId, Time>,
+    /// How often we have announced ourselves while outside, and when we do so again: what we published may have been lost
+    /// (K-14). Never, if the key agreement has nothing to announce.
+    pub(crate) announcements: u32,
+    pub(crate) announce_at: Time,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
 }

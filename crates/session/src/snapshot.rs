@@ -118,6 +118,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         parts.push(&(
             stay.bad_share,
             (stay.retry_at, stay.aborted, stay.include_at),
+            (stay.announcements, stay.announce_at),
             stay.unsure_until,
             stay.leaving,
             &stay.owing,
@@ -241,8 +242,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (channel, seniors, hopefuls, found_at, heirs) = parts.take()?;
         let resolver = parts.take()?;
         let (departed, excluded, kicks) = parts.take()?;
-        let (bad_share, (retry_at, aborted, include_at), unsure_until, leaving, owing, included_at) =
-            parts.take()?;
+        let (
+            bad_share,
+            (retry_at, aborted, include_at),
+            announced,
+            unsure_until,
+            leaving,
+            owing,
+            included_at,
+        ) = parts.take()?;
+        let (announcements, announce_at) = announced;
         let keys = parts.optional(|parts| gka.restore_state(&parts.bytes()?.0).map_err(|_| RestoreError))?;
         let (proposal, refused): (bool, u64) = parts.take()?;
         let proposal = if proposal {
@@ -286,6 +295,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             unsure_until,
             leaving,
             owing,
+            announcements,
+            announce_at,
             included_at,
         })
     }

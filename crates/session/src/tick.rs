@@ -24,6 +24,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.part_if_finished(cx);
         self.close_if_due();
         self.found_if_senior(cx);
+        self.announce_if_due(cx);
         self.kick_if_due();
         self.look_for_trouble();
         if let Err(error) = self.pursue(cx) {
@@ -54,7 +55,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             if let Some(first) = stay.departed.values().min() {
                 times.push(first.after(timing.turn(self.rank(None))));
             }
-            times.extend([stay.retry_at, stay.include_at, stay.found_at, stay.unsure_until]);
+            times.extend([
+                stay.retry_at,
+                stay.include_at,
+                stay.announce_at,
+                stay.found_at,
+                stay.unsure_until,
+            ]);
             let deadline = timing.confirmation_deadline();
             times.extend(stay.owing.values().map(|since| since.after(deadline)));
             times.extend(self.refresh_due());

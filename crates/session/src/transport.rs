@@ -104,6 +104,23 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.act(ChannelAction::Send {
                 bytes: packet::frame(Frame::Announcement, &announcement),
             });
+            if let Some(stay) = &mut self.stay {
+                let wait = self.settings.timing.announcement_delay(stay.announcements);
+                stay.announce_at = self.now.after(wait);
+                stay.announcements = stay.announcements.saturating_add(1);
+            }
+        }
+    }
+
+    /// K-14: whoever waits outside publishes it again, less and less often: the channel may have lost it.
+    pub(crate) fn announce_if_due(&mut self, cx: &mut Context<'_>) {
+        let now = self.now;
+        let Some(stay) = &mut self.stay else { return };
+        if stay.resolver.is_synchronised() {
+            stay.announce_at = Time::NEVER;
+        } else if stay.announce_at <= now {
+            stay.announce_at = Time::NEVER;
+            self.announce(cx);
         }
     }
 
@@ -275,6 +292,8 @@ impl<G: GroupKeyAgreement> Stay<G> {
             unsure_until: Time::NEVER,
             leaving: false,
             owing: BTreeMap::new(),
+            announcements: 0,
+            announce_at: Time::NEVER,
             included_at: None,
         }
     }
