@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::Session;
 
-/// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal, before
-/// anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).
+/// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal,
+/// before anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).
 ///
-/// **It must be the same for everybody in the session**, and answer the same about the same facts at any time: no clock,
-/// no state, nothing that not all have. Members whose policies differ accept different operations: the session splits
-/// among them, and the confirmations of the chain show that it has (O-10). Take it from something that all agree on
-/// before they join, such as the program itself, or an invitation that names the moderators.
+/// **It must be the same for everybody in the session**, and answer the same about the same facts at any time: no
+/// clock, no state, nothing that not all have. Members whose policies differ accept different operations: the session
+/// splits among them, and the confirmations of the chain show that it has (O-10). Take it from something that all
+/// agree on before they join, such as the program itself, or an invitation that names the moderators.
 ///
-/// One thing is never asked: to exclude somebody who is not in the channel when the proposal is delivered is everybody's
-/// duty (T-4), since nothing can change before it is done (O-6). So no policy gets a session stuck by people leaving.
+/// One thing is never asked: to exclude somebody who is not in the channel when the proposal is delivered is
+/// everybody's duty (T-4), since nothing can change before it is done (O-6). So no policy gets a session stuck by
+/// people leaving.
 ///
 /// ```
 /// use concilium_session::{Forbidden, Policy, ProposalFacts};
