@@ -523,6 +523,7 @@ mod tests {
     use concilium::{Change, Settings};
     use concilium_testkit::gka::{Echo, Group, Reaction, checks, name, names};
     use concilium_testkit::network::{Conduct, Network};
+    use concilium_testkit::rng;
 
     #[test]
     fn two_who_collude_split_nobody() {
@@ -560,6 +561,23 @@ mod tests {
             let mismatch = Reaction::Refused(failed(Reason::KeyMismatch));
             assert_eq!(failures.get(&honest), Some(&mismatch));
         }
+    }
+
+    #[test]
+    fn what_others_say_in_our_name_is_noticed() {
+        let mut group: Group<Ring> = Group::new(3, 1, Ring::new);
+        let session = group.session().clone();
+        let packet = group.propose(&name(0), &names(0..3)).unwrap();
+        let initial = group.echo(&name(0), packet);
+        group.deliver(&name(1), &initial);
+        let honest = group.flush().remove(0);
+        let own = Own::fresh(&mut Context::new(Time::ZERO, &mut rng::seeded(2))).unwrap();
+        let changed = checks::resigned(&session, &honest, |role, _| {
+            (role, wire::encode(&Payload::Share(own.share())))
+        });
+        let bytes = changed.unwrap();
+        let reaction = group.deliver(&name(1), &Echo { bytes, ..honest });
+        assert_eq!(reaction, Reaction::Refused(failed(Reason::ContributionChanged)));
     }
 
     #[test]
