@@ -28,7 +28,6 @@ pub type DefaultEncryptor = Aead<Aes256Gcm, Buckets>;
 /// nonce (A-16). Only the control keys that members name in their finish are learnt (M-9).
 ///
 /// ```
-/// use std::collections::BTreeMap;
 /// use concilium_core::keys::{SigningKey, SubsessionKeys};
 /// use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 /// use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
@@ -41,7 +40,7 @@ pub type DefaultEncryptor = Aead<Aes256Gcm, Buckets>;
 ///     subsession: SubsessionId::from_bytes([7; 32]),
 ///     secret: Secret::new([8; 32]),
 ///     signing,
-///     verifying: BTreeMap::from([(alice.clone(), *a.verifying_key()), (bob.clone(), *b.verifying_key())]),
+///     verifying: [(alice.clone(), *a.verifying_key()), (bob.clone(), *b.verifying_key())].into(),
 /// };
 /// let mut of_alice = DefaultEncryptor::new(&alice, &keys(a.clone()))?;
 /// let of_bob = DefaultEncryptor::new(&bob, &keys(b.clone()))?;

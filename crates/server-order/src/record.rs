@@ -51,6 +51,8 @@ pub struct Record {
     pub number: u64,
     /// The initial packet's id.
     pub initial: PacketId,
+    /// The parent that it named (O-2), and so used up.
+    pub parent: PacketId,
     /// Who proposed it.
     pub author: MemberId,
     /// Who was to come in.
@@ -69,6 +71,7 @@ impl Record {
         Self {
             number,
             initial: initial.id,
+            parent: initial.parent.packet,
             author: initial.author.clone(),
             include: initial.after.minus(&initial.before),
             exclude: initial.before.minus(&initial.after),

@@ -141,6 +141,7 @@ impl Resolver {
     /// seen all that we have seen (O-7).
     pub fn start_over(&mut self) {
         let mut remembered = std::mem::take(&mut self.remembered);
+        remembered.extend(self.history.records().iter().map(|record| record.parent));
         remembered.extend(self.chain.iter().map(|chain| chain.head.link.packet));
         *self = Self {
             remembered,

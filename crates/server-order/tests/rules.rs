@@ -568,6 +568,37 @@ fn o7_a_member_that_knows_of_its_exclusion_is_an_outsider() {
     assert_eq!(b.initial(&next(2, b, "a", "a b"), &all), Ok(Acceptance::Joining));
 }
 
+/// O-7, T-10: who finds itself out knows every parent that was used up while it was in, and takes no proposal that lost
+/// to an operation which it took part in.
+#[test]
+fn o7_t10_who_starts_over_remembers_the_parents_of_what_it_took_part_in() {
+    let everyone = set("alice bob carol");
+    let mut members = group("alice bob");
+    let lost = next(11, &members[0], "alice", "alice bob carol");
+    let lost_before_bob = initial(12, link(200), "alice", "alice", "alice bob");
+    for resolver in &mut members {
+        for (n, after) in [(1, "alice bob"), (3, "alice bob")] {
+            let pi = next(n, resolver, "bob", after);
+            resolver.initial(&pi, &everyone).unwrap();
+            resolver.finished(id(n + 1), &pi.id).unwrap();
+        }
+    }
+    let bob = &mut members[1];
+    bob.start_over();
+    for stale in [lost, lost_before_bob] {
+        let stale = Initial {
+            before: set("alice"),
+            after: set("alice bob"),
+            ..stale
+        };
+        assert_eq!(
+            bob.initial(&stale, &everyone),
+            Err(Rejection::RememberedParent),
+            "{stale:?}"
+        );
+    }
+}
+
 #[test]
 fn the_history_is_bounded_and_state_survives_a_snapshot() {
     let mut a = Resolver::found(who("a"), id(200));

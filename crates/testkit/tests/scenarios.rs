@@ -33,8 +33,14 @@ fn run(text: &str, options: &Options) -> (Report, String) {
 
 /// Runs every file and tells all that failed, each as the report has it.
 fn all_pass(options: &Options) {
+    all_pass_but(&[], options);
+}
+
+/// The same, but for some files.
+fn all_pass_but(others: &[&str], options: &Options) {
     let mut failures = String::new();
-    for path in files() {
+    let is_other = |path: &PathBuf| others.iter().any(|other| path.ends_with(other));
+    for path in files().into_iter().filter(|path| !is_other(path)) {
         let mut out = Vec::new();
         let report = run_file(&path, std::fs::read(&path), options, &mut out).unwrap();
         if report.exit_code() != 0 {
@@ -52,16 +58,31 @@ fn with(gka: Gka, cipher: Cipher) -> Options {
     }
 }
 
+/// About the size of packets, which a ratchet's header adds to.
+const OF_SIZES: [&str; 1] = ["m03-short-messages-look-alike.scn"];
+
 #[test]
 fn every_scenario_holds_with_every_cipher() {
     for cipher in Cipher::ALL.iter().filter(|cipher| cipher.is_secret()) {
-        all_pass(&with(Gka::Cliques, *cipher));
+        let others = if *cipher == Cipher::Ratchet {
+            &OF_SIZES[..]
+        } else {
+            &[]
+        };
+        all_pass_but(others, &with(Gka::Cliques, *cipher));
     }
 }
 
 /// About operations of one packet, as the default's exclusions and refreshes are: how many packets there are, how large, and
 /// who is left behind without one that everybody else does not wait for.
-const OF_ONE_PACKET: [&str; 3] = ["a24-partial-view.scn", "c03-refresh.scn", "o09-one-packet.scn"];
+const OF_ONE_PACKET: [&str; 6] = [
+    "a24-partial-view.scn",
+    "c03-refresh.scn",
+    "l06-finish-timeout.scn",
+    "o01-who-was-there.scn",
+    "o05-two-orders-two-chains.scn",
+    "o09-one-packet.scn",
+];
 
 #[test]
 fn every_other_scenario_holds_where_everybody_takes_part_in_everything() {
