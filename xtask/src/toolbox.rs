@@ -30,15 +30,15 @@ pub(crate) fn scenarios() -> Result<()> {
 /// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for the long
 /// run. Real keys where they are cheap enough, and the fast cipher where faults are many.
 const SIMULATIONS: [(&str, &str, &str, u32); 9] = [
-    ("none", "cliques", "aead", 400),
-    ("none", "plain", "plain", 400),
-    ("crash,restart,disconnect,kick", "cliques", "plain", 300),
+    ("none", "cliques", "aead", 300),
+    ("none", "plain", "plain", 200),
+    ("crash,restart,disconnect,kick", "cliques", "plain", 250),
     ("duplicate,replay,forge,flip", "cliques", "aead", 200),
-    ("lose,withhold,delay,stall,clock", "cliques", "plain", 300),
-    ("insider,fork", "cliques", "plain", 300),
-    ("lie", "cliques", "plain", 200),
+    ("lose,withhold,delay,stall,clock", "cliques", "plain", 250),
+    ("insider,fork", "cliques", "plain", 200),
+    ("lie", "cliques", "plain", 100),
     ("drop,reorder,partition", "cliques", "plain", 300),
-    ("all", "cliques", "plain", 200),
+    ("all", "cliques", "plain", 300),
 ];
 
 /// Thousands of simulations; a seed that fails prints the command that repeats it.
