@@ -57,6 +57,12 @@ impl<'a> Context<'a> {
         self.now
     }
 
+    /// The same random source at another time: for callees who live by a clock of their own.
+    #[must_use]
+    pub fn at(&mut self, now: Time) -> Context<'_> {
+        Context::new(now, self.random)
+    }
+
     /// `N` public random bytes: nonces, salts. `N` must be at least 8, or a working source would be taken for a
     /// broken one too often.
     ///

@@ -19,7 +19,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// # Errors
     /// Already in the channel, or something else is under way (T-15).
     pub fn join(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError> {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         if let Some(id) = self.same_action(&ActionKind::Join)? {
             return Ok(id);
         }
@@ -37,7 +37,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// # Errors
     /// Not in a session, or something else is under way (T-15).
     pub fn part(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError> {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         if self.actions.is_joining() {
             return Ok(self.give_up_joining(cx));
         }
@@ -72,7 +72,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Not in a session, something else is under way (T-15), the change is not possible, or the session's policy does
     /// not let us propose it (O-12).
     pub fn change(&mut self, change: Change, cx: &mut Context<'_>) -> Result<ActionId, ActionError> {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         if self.state() != SessionState::Joined {
             return Err(ActionError::NotJoined);
         }
@@ -131,7 +131,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// # Errors
     /// None is running that we may abort.
     pub fn abort(&mut self, cx: &mut Context<'_>) -> Result<(), ActionError> {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         let initial = self
             .stay
             .as_ref()
@@ -143,7 +143,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn say(&mut self, kind: Kind, body: &[u8], cx: &mut Context<'_>) -> Result<MessageId, SendError> {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         match self.state() {
             SessionState::Joined => {}
             SessionState::Parting => return Err(SendError::Parting),
@@ -183,7 +183,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn begin(&mut self, kind: ActionKind) -> ActionId {
-        self.actions.begin(kind, self.now)
+        self.actions.begin(kind, self.clock.now())
     }
 
     /// Tells the owner how far the action has come (T-14).

@@ -28,6 +28,7 @@
 
 mod action;
 mod any;
+mod clock;
 mod command;
 mod error;
 mod event;

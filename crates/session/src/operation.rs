@@ -59,7 +59,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             private,
             change,
             for_action,
-            sent_at: self.now,
+            sent_at: self.clock.now(),
             refused: false,
         });
         self.act(ChannelAction::Send { bytes: packet });
@@ -202,7 +202,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         } else {
             timing.excluded_departure() // T-10
         };
-        let deadline = self.now.after(wait);
+        let deadline = self.clock.now().after(wait);
         let change = data.change();
         // Whoever comes begins anew (T-3), and sees nothing more of what it may have been in before.
         for subsession in self.current.iter_mut().chain(&mut self.past) {
@@ -285,7 +285,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// M-1: the operation has succeeded, everything switches at once.
     fn finished(&mut self, last: PacketId, outcome: Outcome<G::State>, cx: &mut Context<'_>) {
         let timing = self.settings.timing;
-        let (now, me) = (self.now, self.gka.me().clone());
+        let (now, me) = (self.clock.now(), self.gka.me().clone());
         let members_before = self.members().clone();
         let Some(stay) = &mut self.stay else { return };
         stay.refused.clear();
@@ -336,7 +336,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     ) {
         let members = self.members().clone();
         if let Some(stay) = &mut self.stay {
-            stay.expect_confirmations(self.now);
+            stay.expect_confirmations(self.clock.now());
             stay.departed.retain(|member, _| members.contains(member));
             stay.heirs = stay.heirs.minus(&members);
             let gone = record.exclude.intersection(&stay.channel); // T-10
@@ -375,7 +375,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn retire_current(&mut self) {
         if let Some(mut retired) = self.current.take() {
             retired.state.confirm_due = Time::NEVER;
-            retired.state.closes_at = self.now.after(self.settings.timing.linger());
+            retired.state.closes_at = self.clock.now().after(self.settings.timing.linger());
             self.past.push_front(retired);
             self.close_past(|place, _| place >= MAX_PAST);
         }
@@ -483,7 +483,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// The operation has failed, for everyone at the same place of the chain: the members are as before.
     pub(crate) fn operation_failed(&mut self, record: &Record, cause: FailureCause, cx: &mut Context<'_>) {
-        let confirm_due = self.now.after(self.settings.timing.confirmation_delay(cx));
+        let confirm_due = self
+            .clock
+            .now()
+            .after(self.settings.timing.confirmation_delay(cx));
         if let Some(current) = &mut self.current {
             // O-10: a failure is a link of the chain too. What is due already is not put off by it.
             current.state.confirm_due = current.state.confirm_due.min(confirm_due);
@@ -491,9 +494,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         let for_action = stay.operation.take().is_some_and(|running| running.for_action);
         stay.refused.clear();
-        stay.expect_confirmations(self.now);
+        stay.expect_confirmations(self.clock.now());
         if record.exclude.contains(self.gka.me()) {
-            stay.unsure_until = self.now.after(self.settings.timing.excluded_departure());
+            stay.unsure_until = self.clock.now().after(self.settings.timing.excluded_departure());
         }
         stay.kicks
             .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
@@ -503,7 +506,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             starved = stay.aborted >= MAX_ABORTED;
             if !record.include.is_empty() {
                 let wait = self.settings.timing.retry_delay(stay.aborted);
-                stay.include_at = self.now.after(wait);
+                stay.include_at = self.clock.now().after(wait);
             }
         }
         self.emit(Event::OperationFailed {

@@ -11,6 +11,7 @@ use concilium_server_order::Resolver;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Actions;
+use crate::clock::Clock;
 use crate::log::Log;
 use crate::subsession::Subsession;
 use crate::waiting::WaitingRoom;
@@ -23,8 +24,7 @@ pub struct Session<G: GroupKeyAgreement, E: MessageEncryptor> {
     pub(crate) gka: G,
     pub(crate) name: SessionName,
     pub(crate) settings: Settings,
-    /// The latest time that a caller has told us. A clock that runs back changes nothing but waits.
-    pub(crate) now: Time,
+    pub(crate) clock: Clock,
     /// What we know while we are in the channel; none outside (T-3).
     pub(crate) stay: Option<Stay<G>>,
     /// Messages go here (M-1).
@@ -144,7 +144,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             gka,
             name,
             settings,
-            now: Time::ZERO,
+            clock: Clock::default(),
             stay: None,
             current: None,
             past: VecDeque::new(),
@@ -160,7 +160,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Takes what the channel tells us. Never fails on account of others: what they do wrong is skipped, or
     /// becomes an event or a warning. Outputs are queued.
     pub fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>) {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         match event {
             ChannelEvent::Entered { members } => self.entered(members, cx),
             ChannelEvent::Left => self.left(cx),
@@ -175,7 +175,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Does what is due. To be called at [`next_timeout`](Self::next_timeout) or later; at any other time it
     /// does no harm.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        self.now = cx.now();
+        let cx = &mut self.clock.read(cx);
         self.tick(cx);
     }
 

@@ -86,7 +86,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         parts.push(&(self.gka.me(), &self.name));
         parts.push_bytes(self.settings.policy.name().as_bytes());
         parts.push_bytes(&self.gka.export_announcements());
-        parts.push(&(self.now, self.announced));
+        parts.push(&(self.clock, self.announced));
         parts.push(&self.actions);
         parts.push(&self.waiting);
         parts.push(&self.log);
@@ -176,7 +176,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         gka.restore_announcements(&parts.bytes()?.0)
             .map_err(|_| RestoreError)?;
-        let (now, announced) = parts.take()?;
+        let (clock, announced) = parts.take()?;
         let actions = parts.take()?;
         let waiting = parts.take()?;
         let log = parts.take()?;
@@ -199,7 +199,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             gka,
             name,
             settings,
-            now,
+            clock,
             stay,
             current,
             past,

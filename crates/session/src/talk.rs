@@ -56,7 +56,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !self.try_read(from, body, cx) {
             let waiting = Waiting {
                 packet: body.to_vec(),
-                until: self.now.after(self.settings.timing.patience()),
+                until: self.clock.now().after(self.settings.timing.patience()),
                 suspicious: self.expects_to_read(from),
             };
             self.waiting.push(from, waiting);
@@ -65,7 +65,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Whether a packet is readable with keys that we hold, in which case all that follows from it is done.
     pub(crate) fn try_read(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) -> bool {
-        let now = self.now;
+        let now = self.clock.now();
         // a key that its owner retires in one subsession is retired in all.
         let retired: BTreeSet<VerifyingKey> = self
             .subsessions()
@@ -121,7 +121,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// A message came once more. The echo of our own is nothing new.
     fn repeated(&mut self, which: Which, message: &MessageId, from: &MemberId, cx: &mut Context<'_>) {
-        let (now, timing) = (self.now, self.settings.timing);
+        let (now, timing) = (self.clock.now(), self.settings.timing);
         let me = self.gka.me().clone();
         if *from == me {
             return;
@@ -139,7 +139,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// L-3: what not everybody has seen is sent again, whoever wrote it.
     pub(crate) fn resend_if_due(&mut self, cx: &mut Context<'_>) {
-        let (now, timing) = (self.now, self.settings.timing);
+        let (now, timing) = (self.clock.now(), self.settings.timing);
         if self.stay.as_ref().is_none_or(|stay| stay.leaving) {
             return;
         }
@@ -180,7 +180,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &self.stay else { return false };
         let new_here = stay
             .included_at
-            .is_some_and(|at| self.now < at.after(self.settings.timing.linger()));
+            .is_some_and(|at| self.clock.now() < at.after(self.settings.timing.linger()));
         self.members().contains(from) && !self.may_be_out() && !new_here && !stay.bad_share
     }
 
@@ -219,7 +219,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn accepted(&mut self, which: Which, id: &MessageId, cx: &mut Context<'_>) {
         let me = self.gka.me().clone();
         let timing = self.settings.timing;
-        let now = self.now;
+        let now = self.clock.now();
         let Some(subsession) = self.subsession_mut(which) else {
             return;
         };
@@ -327,7 +327,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// A member has said something new. What it has not seen by then is worth another try (L-3).
     fn alive(&mut self, which: Which, author: &MemberId, cx: &mut Context<'_>) {
-        let (now, timing) = (self.now, self.settings.timing);
+        let (now, timing) = (self.clock.now(), self.settings.timing);
         let Some(subsession) = self.subsession_mut(which) else {
             return;
         };
@@ -404,7 +404,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                     Confirmation::Older => {
                         stay.owing
                             .entry(member.clone())
-                            .and_modify(|since| *since = self.now);
+                            .and_modify(|since| *since = self.clock.now());
                     }
                     _ => {}
                 }
@@ -448,7 +448,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let retired = subsessions.any(|subsession| subsession.encryptor.retired_key().is_some());
         drop(subsessions);
         for which in self.whiches() {
-            let now = self.now;
+            let now = self.clock.now();
             let Some(subsession) = self.subsession_mut(which) else {
                 continue;
             };

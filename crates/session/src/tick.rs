@@ -43,7 +43,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             times.push(action.retry_at);
         }
         let subsessions = self.subsessions();
-        times.extend(subsessions.map(|subsession| subsession.next_timeout(self.now, timing)));
+        times.extend(subsessions.map(|subsession| subsession.next_timeout(self.clock.now(), timing)));
         if let Some(stay) = &self.stay {
             times.extend(
                 stay.proposal
@@ -68,14 +68,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         times
             .into_iter()
-            .filter(|at| *at > self.now && *at < Time::NEVER)
+            .filter(|at| *at > self.clock.now())
             .min()
+            .map(|at| self.clock.shows(at))
+            .filter(|at| *at < Time::NEVER)
     }
 
     /// T-12: asks the channel again, until it makes no sense any more.
     fn rejoin(&mut self) {
         let timing = self.settings.timing;
-        let now = self.now;
+        let now = self.clock.now();
         if self.stay.is_some() || !self.actions.is_joining() {
             return;
         }
@@ -93,7 +95,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// The channel seems to have lost a proposal of ours.
     fn expire_proposal(&mut self) {
-        let (now, wait) = (self.now, self.settings.timing.channel_reply());
+        let (now, wait) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
         if let Some(lost) = stay
             .proposal
@@ -109,7 +111,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// O-11: an operation that takes too long is aborted; one that excludes us is not ours to see the end of, and
     /// we leave by ourselves (T-10).
     fn end_long_operation(&mut self) {
-        let (now, wait) = (self.now, self.settings.timing.channel_reply());
+        let (now, wait) = (self.clock.now(), self.settings.timing.channel_reply());
         let me = self.gka.me();
         let Some(stay) = &mut self.stay else { return };
         if stay.unsure_until < Time::NEVER && stay.unsure_until <= now {
@@ -134,7 +136,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Brings in those whom the user wants to include, and gives up when it takes too long.
     fn invite_and_expire(&mut self) {
-        let now = self.now;
+        let now = self.clock.now();
         let Some(change) = self.actions.change().cloned() else {
             return;
         };
@@ -170,7 +172,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !self.actions.is_parting() {
             return;
         }
-        let now = self.now;
+        let now = self.clock.now();
         let present = self.present();
         let me = self.gka.me().clone();
         let Some(stay) = &self.stay else { return };
@@ -250,7 +252,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// L-2: what crossed our finish on its way is acknowledged before we go.
     fn acknowledge_all(&mut self, cx: &mut Context<'_>) {
-        let now = self.now;
+        let now = self.clock.now();
         for which in self.whiches() {
             if let Some(subsession) = self.subsession_mut(which)
                 && subsession.state.ack.due() < Time::NEVER
@@ -264,7 +266,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// M-1, T-10: a past subsession closes when its time has come; whoever was excluded is put out of the channel
     /// once nothing there is left to be seen.
     fn close_if_due(&mut self) {
-        let now = self.now;
+        let now = self.clock.now();
         self.close_past(|_, past| past.state.closes_at <= now);
         let Some(stay) = self.stay.as_ref().filter(|stay| !stay.excluded.is_empty()) else {
             return;
@@ -283,7 +285,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn kick_if_due(&mut self) {
-        let (now, again) = (self.now, self.settings.timing.channel_reply());
+        let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
         let mut due = Vec::new();
         for (member, at) in &mut stay.kicks {
@@ -299,7 +301,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Raises the warnings whose time has come, and clears those that have lost their ground.
     fn look_for_trouble(&mut self) {
-        let now = self.now;
+        let now = self.clock.now();
         for from in self.waiting.expire(now) {
             self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
         }
@@ -314,7 +316,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// L-5: a member that owes an answer for long, and has given no sign of life meanwhile.
     fn look_for_absent_members(&mut self) {
-        let (now, timing) = (self.now, self.settings.timing);
+        let (now, timing) = (self.clock.now(), self.settings.timing);
         let Some(current) = &self.current else { return };
         if current.state.monitor.first_deadline().after(timing.absence()) > now {
             return;
@@ -343,7 +345,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// L-1: a message that should have been seen by everyone by now.
     fn look_for_missing_acks(&mut self, which: Which) {
-        let now = self.now;
+        let now = self.clock.now();
         let Some(subsession) = self.subsession_mut(which) else {
             return;
         };
@@ -377,7 +379,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// G-1: a message that has waited too long for its parents.
     fn look_for_missing_parents(&mut self, which: Which) {
-        let (now, patience) = (self.now, self.settings.timing.patience());
+        let (now, patience) = (self.clock.now(), self.settings.timing.patience());
         let Some(subsession) = self.subsession_mut(which) else {
             return;
         };
@@ -405,7 +407,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let late = stay
             .owing
             .iter()
-            .filter(|(_, since)| since.after(deadline) <= self.now);
+            .filter(|(_, since)| since.after(deadline) <= self.clock.now());
         let late: MemberSet = late.map(|(member, _)| member.clone()).collect();
         if stay.bad_share {
             return;
@@ -485,22 +487,22 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 (wish, for_action, refresh) = (Change { include, exclude }, true, change.is_refresh());
             }
         }
-        if stay.retry_at <= self.now {
+        if stay.retry_at <= self.clock.now() {
             let comers = if self.settings.auto_include {
                 stay.channel.minus(members) // T-1
             } else {
                 stay.heirs.clone() // T-11
             };
-            if stay.include_at <= self.now {
+            if stay.include_at <= self.clock.now() {
                 let comers = comers.into_iter().filter(|member| !unwanted(member)).collect();
                 wish.include.extend(self.permitted_comers(&wish, comers));
             }
-            refresh |= self.refresh_due().is_some_and(|due| due <= self.now);
+            refresh |= self.refresh_due().is_some_and(|due| due <= self.clock.now());
         }
         // T-4, T-6: together with whatever else there is to do, or when it is our turn.
         let our_turn = stay.departed.values().min().is_some_and(|first| {
             let turn = self.settings.timing.turn(self.rank(None));
-            first.after(turn) <= self.now && stay.retry_at <= self.now
+            first.after(turn) <= self.clock.now() && stay.retry_at <= self.clock.now()
         });
         if our_turn || refresh || !wish.is_refresh() {
             wish.exclude.extend(
@@ -548,7 +550,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// What we wanted to propose cannot be proposed.
     fn cannot_propose(&mut self, error: &ProposeError) {
-        let retry_at = self.now.after(self.settings.timing.channel_reply());
+        let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
         if matches!(error, ProposeError::NotAnnounced(_)) {
             return; // K-14: the announcement is on its way, or the action comes to its deadline.
         }

@@ -75,9 +75,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !stay.hopefuls.is_empty() && stay.found_at == Time::NEVER {
             // Somebody who came after us may be a member already. Members who are left alone say so at once, by
             // excluding whoever has left.
-            stay.found_at = self.now.after(self.settings.timing.turn(FOUND_AFTER_TURNS));
+            stay.found_at = self
+                .clock
+                .now()
+                .after(self.settings.timing.turn(FOUND_AFTER_TURNS));
         }
-        if !stay.hopefuls.is_empty() && self.now < stay.found_at {
+        if !stay.hopefuls.is_empty() && self.clock.now() < stay.found_at {
             return;
         }
         let Ok(parent) = cx.random() else {
@@ -106,7 +109,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             });
             if let Some(stay) = &mut self.stay {
                 let wait = self.settings.timing.announcement_delay(stay.announcements);
-                stay.announce_at = self.now.after(wait);
+                stay.announce_at = self.clock.now().after(wait);
                 stay.announcements = stay.announcements.saturating_add(1);
             }
         }
@@ -114,7 +117,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// K-14: whoever waits outside publishes it again, less and less often: the channel may have lost it.
     pub(crate) fn announce_if_due(&mut self, cx: &mut Context<'_>) {
-        let now = self.now;
+        let now = self.clock.now();
         let Some(stay) = &mut self.stay else { return };
         if stay.resolver.is_synchronised() {
             stay.announce_at = Time::NEVER;
@@ -135,7 +138,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         match self.actions.current().map(|action| &action.kind) {
             Some(ActionKind::Join) if !stay.leaving => {
                 // T-12: kicked while trying to join: again, after a while.
-                let retry_at = self.now.after(self.settings.timing.rejoin_delay(cx));
+                let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
                     action.retry_at = retry_at;
                 }
@@ -202,7 +205,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .head()
             .is_some_and(|head| head.members.contains(member));
         if stay.resolver.is_member() && is_member {
-            stay.departed.insert(member.clone(), self.now); // T-4, T-6
+            stay.departed.insert(member.clone(), self.clock.now()); // T-4, T-6
         }
         if let Some(record) = failed {
             let cause = match &record.outcome {
@@ -234,7 +237,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn leave(&mut self) {
         if let Some(stay) = &mut self.stay {
             stay.leaving = true;
-            stay.retry_at = self.now.after(self.settings.timing.channel_reply());
+            stay.retry_at = self.clock.now().after(self.settings.timing.channel_reply());
             self.act(ChannelAction::Leave);
         }
     }
@@ -243,7 +246,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// once.
     pub(crate) fn kick_in_turn(&mut self, member: MemberId, first: Option<&MemberId>) {
         let rank = self.rank(first);
-        let turn = self.now.after(self.settings.timing.turn(rank));
+        let turn = self.clock.now().after(self.settings.timing.turn(rank));
         if let Some(stay) = &mut self.stay {
             stay.kicks.entry(member).or_insert(turn);
         }

@@ -117,7 +117,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub fn next_heartbeat(&self) -> Option<Time> {
         let others = |current: &&Subsession<E>| current.transcript.members().len() > 1;
         let asks_at = self.current.as_ref().filter(others)?.state.presence.ask_at();
-        Some(asks_at).filter(|at| *at < Time::NEVER)
+        Some(self.clock.shows(asks_at)).filter(|at| *at < Time::NEVER)
     }
 
     /// The hash over all accepted operations (O-5).
