@@ -2,7 +2,7 @@
 //!
 //! - [`measure`]: the one loop that everything is measured with.
 //! - [`report`]: rows, for people and for tools.
-//! - [`messages`], [`mls`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
+//! - [`agreements`], [`messages`], [`mls`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "a benchmark that meets an error has nothing to report"
 )]
 
+pub mod agreements;
 pub mod measure;
 pub mod messages;
 pub mod mls;

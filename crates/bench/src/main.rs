@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use clap::Parser;
 use concilium_bench::measure::Effort;
 use concilium_bench::report::Row;
-use concilium_bench::{messages, mls, operations, sessions, transcripts};
+use concilium_bench::{agreements, messages, mls, operations, sessions, transcripts};
+use concilium_testkit::parts::Gka;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -23,9 +24,12 @@ struct Arguments {
     /// Fewer and smaller measurements: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
-    /// Only these: messages, mls, operations, sessions or transcripts.
+    /// Only these: agreements, messages, mls, operations, sessions or transcripts.
     #[arg(long, value_name = "PART")]
     only: Option<String>,
+    /// The key agreements to set beside the default one; may be repeated.
+    #[arg(long, value_name = "NAME", default_values_t = [Gka::Cliques, Gka::BurmesterDesmedt, Gka::Mls])]
+    gka: Vec<Gka>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -56,6 +60,14 @@ fn main() -> anyhow::Result<()> {
             &[2, 8, 32, 128]
         };
         operations::rows(effort, sizes, &mut report);
+    }
+    if wanted("agreements") {
+        let sizes: &[usize] = if arguments.quick {
+            &[2, 8]
+        } else {
+            &[2, 8, 32, 128, 512]
+        };
+        agreements::rows(&arguments.gka, sizes, &mut report);
     }
     if wanted("mls") {
         let sizes: &[usize] = if arguments.quick {
