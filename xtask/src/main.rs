@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything below but the benchmarks, in order, after tests, formatting, lints and licences.
+    /// Everything below but the benchmarks, the model and the threats, in order, after tests, formatting, lints and licences.
     Ci {
         /// How long each fuzz target runs.
         #[arg(long, default_value_t = 5)]
@@ -66,6 +66,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         sizes: Vec<String>,
     },
+    /// Measure what each attacker gets, and write the table into docs/security.md.
+    Threats,
     /// Build the documentation; a warning is an error.
     Doc,
     /// Run every scenario of scenarios/.
@@ -111,6 +113,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::FuzzSmoke { seconds } => toolbox::fuzz_smoke(seconds, steps),
         Task::Bench { json } => steps.step("bench", || toolbox::bench(json.as_deref())),
         Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
+        Task::Threats => steps.step("threats", toolbox::threats),
         Task::Doc => steps.step("doc", toolbox::doc),
         Task::Scenarios => steps.step("scenarios", toolbox::scenarios),
         Task::Sim { long } => toolbox::sim(long, steps),

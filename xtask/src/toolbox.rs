@@ -71,6 +71,11 @@ pub(crate) fn model(sizes: &[String]) -> Result<()> {
         .run()
 }
 
+/// The table of threats, measured; in the profile of the tests, which have built most of it.
+pub(crate) fn threats() -> Result<()> {
+    Tool::cargo("run --package concilium-threats --example threats -- docs/security.md").run()
+}
+
 /// Where inputs that are kept lie, a folder for each target; the fuzzer works on a copy, so that none is changed.
 const FUZZ_SEEDS: &str = "fuzz/corpus-seeds";
 

@@ -13,7 +13,7 @@ pub(super) struct Id {
 /// The letter of the rows of the attack table.
 const ATTACK: char = 'A';
 /// The letters of the specification's sections whose rules are numbered.
-const RULES: &str = "KCBOTMGL";
+const RULES: &str = "KCBOTMGLS";
 
 impl Id {
     /// Reads `O-4` or `A-07`: a known letter and a number from 1 to 99.

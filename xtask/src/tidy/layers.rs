@@ -17,7 +17,7 @@ const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
 /// network along.
-const FOR_TESTS: [&str; 3] = ["testkit", "sim", "model"];
+const FOR_TESTS: [&str; 4] = ["testkit", "sim", "model", "threats"];
 
 /// Packages that bring a clock, a disk, a network, the system's randomness or an async runtime.
 const WORLDLY: [&str; 31] = [
