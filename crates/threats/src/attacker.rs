@@ -53,14 +53,8 @@ impl Attacker {
         match self {
             Self::Network | Self::Identity => &[],
             Self::Session => &[Moment::Acknowledged],
-            Self::Seat => &[
-                Moment::Early,
-                Moment::Late,
-                Moment::Acknowledged,
-                Moment::AtHand,
-                Moment::Followed,
-                Moment::Renewed,
-            ],
+            // Once for each of its contributions to the keys, and before the leak.
+            Self::Seat => &[Moment::Early, Moment::Late, Moment::Acknowledged, Moment::Renewed],
         }
     }
 

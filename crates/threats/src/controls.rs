@@ -9,7 +9,7 @@ use crate::course::{Course, Moment, VICTIM};
 use crate::facts::{Attempt, Facts};
 use crate::join::{Impostor, join, propose, take_seat};
 use crate::loot::Loot;
-use crate::speak::{FORGED, is_believed, made_with};
+use crate::speak::{FORGED, is_believed, made_with, shown_from};
 use crate::stage::{Process, Stage, directory, identity};
 
 const PAIRS: [(Gka, Cipher); 3] = [
@@ -39,7 +39,12 @@ fn s1_what_is_sealed_by_hand_is_believed_if_the_key_is_its_authors() {
             let made = made_with(stage, Attacker::Session, author, &mut taken(stage, author));
             assert!(made.len() >= 5);
             for (place, packet) in made.iter().enumerate() {
-                let believed = is_believed(stage, Attacker::Session, author, std::slice::from_ref(packet));
+                let believed = is_believed(
+                    stage,
+                    Attacker::Session,
+                    author,
+                    &shown_from(std::slice::from_ref(packet), &[author]),
+                );
                 let good = place == 0 || place + 1 == made.len();
                 assert_eq!(believed, good, "{:?}: {place} of {author}", course.parts);
             }
@@ -54,10 +59,16 @@ fn s1_whoever_is_shown_something_new_believes_it() {
         let packets = &later.channel.packets()[now.channel.packets().len()..];
         let packets: Vec<Vec<u8>> = packets.iter().map(|sent| sent.bytes.clone()).collect();
         for author in ["alice", "bob", VICTIM] {
+            let packets = shown_from(&packets, &[author]);
             assert!(is_believed(now, Attacker::Network, author, &packets), "{author}");
             assert!(!is_believed(now, Attacker::Network, author, &[]), "{author}");
         }
-        assert!(!is_believed(now, Attacker::Network, "dave", &packets));
+        assert!(!is_believed(
+            now,
+            Attacker::Network,
+            "dave",
+            &shown_from(&packets, &["dave"])
+        ));
     }
 }
 

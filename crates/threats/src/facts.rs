@@ -1,6 +1,6 @@
 //! What came of every attack on one pair of parts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use concilium_gka::Identity;
@@ -125,16 +125,21 @@ impl Facts {
             let packets = counterfeit.channel.packets().iter();
             packets.map(|sent| sent.bytes.clone()).collect()
         };
-        let attempts = [VICTIM].into_iter().chain(NAMES);
-        for (name, column) in attempts.flat_map(|name| Column::ALL.map(|column| (name, column))) {
+        let mut tried = BTreeMap::new();
+        let names = [VICTIM].into_iter().chain(NAMES);
+        for (name, column) in names.flat_map(|name| Column::ALL.map(|column| (name, column))) {
             let attempt = if name == VICTIM {
                 Attempt::SpeakAsVictim
             } else {
                 Attempt::SpeakAsOthers
             };
             for moment in column.moments(attacker, attempt) {
-                let (stage, mut stolen) = scene(course, attacker, column, *moment);
-                let succeeded = speak(stage, attacker, name, stolen.as_mut(), &packets);
+                let scene = Scene::of(attacker, column, *moment);
+                let succeeded = *tried.entry((name, scene)).or_insert_with(|| {
+                    let mut stolen = scene.stolen(course, attacker);
+                    let stage = course.at(scene.stage);
+                    speak(stage, attacker, name, stolen.as_mut(), &packets)
+                });
                 self.note(attacker, attempt, *moment, succeeded);
             }
         }
@@ -216,18 +221,45 @@ fn corrupted(stage: &Stage, directory: &Arc<Keys>) -> Process {
     Process::stolen(stage.parts, identity(VICTIM), directory, &snapshot, 1006)
 }
 
-/// Where to speak, and T's session as the attacker has it there. In a subsession that has ended it speaks with more than
-/// it has: with what T's process held then.
-fn scene(course: &Course, attacker: Attacker, column: Column, moment: Moment) -> (&Stage, Option<Process>) {
-    let leak = course.at(Moment::Acknowledged);
-    match column {
-        Column::Earlier => {
-            let stage = course.at(moment);
-            let held = (attacker == Attacker::Session && moment != Moment::Before)
-                .then(|| corrupted(stage, stage.directory()));
-            (leak, held)
+/// Where to speak, and with what.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Scene {
+    /// The group at the end of this moment.
+    stage: Moment,
+    session: SessionOfVictim,
+}
+
+/// Which session of T's an attacker speaks with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum SessionOfVictim {
+    None,
+    /// What T's process held at the end of this moment, in a subsession that has ended since: more than a thief has.
+    Former(Moment),
+    /// What was stolen, and has heard everything since.
+    Stolen,
+}
+
+impl Scene {
+    fn of(attacker: Attacker, column: Column, moment: Moment) -> Self {
+        let stage = match column {
+            Column::Earlier | Column::AtHand => Moment::Acknowledged,
+            Column::ToCome => moment,
+        };
+        let session = match column {
+            _ if attacker.thefts().is_empty() => SessionOfVictim::None,
+            Column::Earlier if moment == Moment::Before => SessionOfVictim::None,
+            Column::Earlier => SessionOfVictim::Former(moment),
+            Column::AtHand | Column::ToCome => SessionOfVictim::Stolen,
+        };
+        Self { stage, session }
+    }
+
+    /// T's session as the attacker has it here.
+    fn stolen(self, course: &Course, attacker: Attacker) -> Option<Process> {
+        match self.session {
+            SessionOfVictim::None => None,
+            SessionOfVictim::Former(moment) => Some(corrupted(course.at(moment), course.end().directory())),
+            SessionOfVictim::Stolen => attacker.stolen_at(course, self.stage),
         }
-        Column::AtHand => (leak, attacker.stolen_at(course, Moment::Acknowledged)),
-        Column::ToCome => (course.at(moment), attacker.stolen_at(course, moment)),
     }
 }

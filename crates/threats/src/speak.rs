@@ -16,7 +16,7 @@ use crate::stage::{Process, Stage, id};
 pub(crate) const FORGED: &str = "forged";
 
 /// So many of the latest packets are shown again, as they are and altered.
-const MAX_REPLAYED: usize = 40;
+const MAX_REPLAYED: usize = 24;
 
 /// Whether somebody honest takes a message as from `author` that `author` did not write: `packets` of the attacker's own
 /// making, all that T's session can make (`stolen`), and recorded packets again, altered or not.
@@ -31,13 +31,24 @@ pub(crate) fn speak(
     if let Some(stolen) = stolen {
         candidates.extend(made_with(stage, attacker, author, stolen));
     }
-    candidates.extend(shown_again(stage));
-    is_believed(stage, attacker, author, &candidates)
+    let mut shown = shown_from(&candidates, &[author, VICTIM]);
+    shown.extend(shown_from(&shown_again(stage), &[author]));
+    is_believed(stage, attacker, author, &shown)
 }
 
-/// Shows everybody honest these packets as of `author`, and as of T, and looks whether they take anything that is new as
-/// written by `author`.
-pub(crate) fn is_believed(stage: &Stage, attacker: Attacker, author: &str, candidates: &[Vec<u8>]) -> bool {
+/// Each of these packets as sent by each of these members.
+pub(crate) fn shown_from(packets: &[Vec<u8>], names: &[&str]) -> Vec<ChannelEvent> {
+    let shown = packets.iter().flat_map(|bytes| {
+        names.iter().map(|from| ChannelEvent::Packet {
+            from: id(from),
+            bytes: bytes.clone(),
+        })
+    });
+    shown.collect()
+}
+
+/// Shows this to everybody honest, and looks whether they take anything that is new as written by `author`.
+pub(crate) fn is_believed(stage: &Stage, attacker: Attacker, author: &str, shown: &[ChannelEvent]) -> bool {
     let mut stage = stage.copy();
     let honest: Vec<&str> = OTHERS
         .into_iter()
@@ -49,15 +60,9 @@ pub(crate) fn is_believed(stage: &Stage, attacker: Attacker, author: &str, candi
         messages.filter(|message| *message.author == id(author)).count()
     };
     let before: Vec<usize> = honest.iter().map(|who| said(&stage, who)).collect();
-    for bytes in candidates {
-        for from in [author, VICTIM] {
-            for who in &honest {
-                let event = ChannelEvent::Packet {
-                    from: id(from),
-                    bytes: bytes.clone(),
-                };
-                stage.give(&id(who), event);
-            }
+    for event in shown {
+        for who in &honest {
+            stage.give(&id(who), event.clone());
         }
     }
     stage.run(Duration::from_secs(5));
