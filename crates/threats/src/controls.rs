@@ -162,6 +162,8 @@ fn s1_keys_taken_by_hand_read_what_the_session_reads() {
             now.channel.packets(),
             &**now.directory(),
         );
+        // The subsessions before have closed, and with them went their keys.
+        assert_eq!(loot.subsessions.len(), 1, "{cipher}");
         // Of the two subsessions since T's last contribution.
         assert_eq!(recomputed.len(), 2, "{cipher}");
         let mut read = 0;

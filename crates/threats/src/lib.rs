@@ -1,9 +1,9 @@
 //! What each attacker gets from real sessions: the table of promises (S-1), measured.
 //!
 //! One [course of events](course) is run with real keys for each pair of a key agreement and a cipher. At every moment of it
-//! copies of the whole group are attacked by each [attacker](attacker), with its secrets and no others, and everybody tries
+//! copies of the whole group are attacked by each [attacker], with its secrets and no others, and everybody tries
 //! the same: to read, to speak, and to join, as the member whose secrets leaked and as others. What succeeded, as
-//! honest members and opened packets show it, are the [facts](facts); the [table](table) is made of nothing else.
+//! honest members and opened packets show it, are the [facts]; the [table] is made of nothing else.
 //!
 //! An attack that fails must not fail because it is badly made: where it has what it takes, each is seen to succeed, in the
 //! table itself or in the tests of this crate.

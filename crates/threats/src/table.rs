@@ -98,11 +98,11 @@ fn verb(attempt: Attempt, column: Column) -> &'static str {
 
 fn when(moment: Moment) -> &'static str {
     match moment {
-        Moment::Before => "before T was a member",
-        Moment::Early => "before T's last contribution to the keys",
-        Moment::Late => "since T's last contribution to the keys",
-        Moment::Acknowledged => "what everybody had seen before the theft",
-        Moment::AtHand => "what is said after the theft",
+        Moment::Before => "said before T was a member",
+        Moment::Early => "said before T's last contribution to the keys",
+        Moment::Late => "said since T's last contribution to the keys",
+        Moment::Acknowledged => "said, and seen by everybody, before the theft",
+        Moment::AtHand => "said after the theft",
         Moment::Followed => "after an operation of somebody else",
         Moment::Renewed => "after T's next contribution to the keys",
         Moment::Excluded => "after T is excluded",
@@ -131,7 +131,8 @@ fn cell(measured: &Measured, attacker: Attacker, column: Column, notes: &mut Not
         if by_moment.iter().all(|(_, pairs)| pairs.len() == measured.len()) {
             words.push(word.to_owned());
         } else {
-            words.push(format!("{word}{}", notes.mark(sentence(&by_moment))));
+            let note = capitalised(&sentence(&by_moment));
+            words.push(format!("{word}{}", notes.mark(note)));
         }
     }
     if words.is_empty() {
@@ -148,7 +149,8 @@ fn shown(measured: &Measured) -> String {
             .map(|moment| (moment, those(measured, |facts| facts.shown.contains(&moment))))
             .into();
     format!(
-        "Counted is what opens packets. Besides, what T's process held includes the messages that T was still shown: {}",
+        "The cells count what opens packets. Besides, a process holds the messages that it still shows, and a thief has these \
+         without any key: {}",
         sentence(&by_moment)
     )
 }
@@ -168,13 +170,19 @@ fn sentence(by_moment: &[(Moment, BTreeSet<Parts>)]) -> String {
     text
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
 /// Pairs in few words.
 fn names(pairs: &BTreeSet<Parts>) -> String {
     if pairs.is_empty() {
-        return "none".to_owned();
+        return "no pair".to_owned();
     }
     if pairs.len() == GKAS.len() * CIPHERS.len() {
-        return "all".to_owned();
+        return "every pair".to_owned();
     }
     // The key agreements that succeed with the same ciphers belong together.
     let mut by_ciphers: BTreeMap<Vec<Cipher>, Vec<Gka>> = BTreeMap::new();
@@ -188,18 +196,21 @@ fn names(pairs: &BTreeSet<Parts>) -> String {
             by_ciphers.entry(with).or_default().push(gka);
         }
     }
-    let groups: Vec<String> = by_ciphers
-        .iter()
-        .map(|(ciphers, gkas)| {
-            let gkas = list(gkas);
-            if ciphers.len() == CIPHERS.len() {
-                gkas
-            } else {
-                format!("{gkas} with {}", list(ciphers))
-            }
-        })
-        .collect();
-    groups.join(", ")
+    let mut groups: Vec<(Vec<Cipher>, Vec<Gka>)> = by_ciphers.into_iter().collect();
+    groups.sort_by_key(|(ciphers, _)| std::cmp::Reverse(ciphers.len()));
+    if let [(ciphers, gkas)] = groups.as_slice()
+        && ciphers.len() == CIPHERS.len()
+    {
+        return list(gkas);
+    }
+    let named = groups.iter().map(|(ciphers, gkas)| {
+        if ciphers.len() == CIPHERS.len() {
+            format!("{} with every cipher", list(gkas))
+        } else {
+            format!("{} with {}", list(gkas), list(ciphers))
+        }
+    });
+    named.collect::<Vec<String>>().join(", ")
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
@@ -211,5 +222,62 @@ fn list<T: ToString>(items: &[T]) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(holds: impl Fn(Gka, Cipher) -> bool) -> String {
+        names(&pairs().filter(|parts| holds(parts.gka, parts.cipher)).collect())
+    }
+
+    #[test]
+    fn pairs_are_named_in_few_words() {
+        assert_eq!(some(|_, _| false), "no pair");
+        assert_eq!(some(|_, _| true), "every pair");
+        assert_eq!(some(|gka, _| gka != Gka::Mls), "`cliques` and `bd`");
+        assert_eq!(
+            some(|gka, cipher| gka == Gka::Mls || cipher == Cipher::Ratchet),
+            "`mls` with every cipher, `cliques` and `bd` with `ratchet`"
+        );
+    }
+
+    #[test]
+    fn what_differs_gets_a_note_and_what_does_not_gets_none() {
+        let everywhere = (Attacker::Identity, Attempt::JoinAsVictim, Moment::Followed);
+        let mut measured: Measured = pairs()
+            .map(|parts| {
+                let successes = BTreeSet::from([everywhere]);
+                let shown = BTreeSet::new();
+                (parts, Facts { successes, shown })
+            })
+            .collect();
+        let text = render(&measured);
+        assert!(
+            text.contains("| also T's identity key | nothing | nothing | joins as T |"),
+            "{text}"
+        );
+        let odd = (Attacker::Network, Attempt::SpeakAsOthers, Moment::AtHand);
+        let (parts, facts) = measured.iter_mut().next().unwrap();
+        let parts = *parts;
+        facts.successes.insert(odd);
+        let text = render(&measured);
+        let note = format!("Said after the theft: `{}` with `{}`.", parts.gka, parts.cipher);
+        assert!(
+            text.contains("| the network and the server | nothing | **speaks as others** (1) | nothing |"),
+            "{text}"
+        );
+        assert!(text.contains(&note), "{text}");
+    }
+
+    #[test]
+    fn a_table_takes_the_place_of_the_one_before() {
+        let file = format!("a\n{START}\nold\n{END}\nb\n");
+        let once = written_into(&file, "new\n").unwrap();
+        assert_eq!(once, format!("a\n{START}\n\nnew\n\n{END}\nb\n"));
+        assert_eq!(written_into(&once, "new\n"), Some(once.clone()));
+        assert_eq!(written_into("no marks", "new\n"), None);
     }
 }
