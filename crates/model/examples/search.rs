@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use concilium_model::{Budget, Honest, Reordering, Scope, explore};
+use concilium_model::{Budget, Honest, Reordering, Scope};
 
 /// Drives the real resolvers through every state of a bounded run, and prints what holds and what is broken.
 #[derive(Debug, Parser)]
@@ -81,10 +81,10 @@ fn main() -> ExitCode {
     let (depth, threads) = (arguments.depth, arguments.threads);
     let start = Instant::now();
     let findings = match arguments.server {
-        Server::Honest => explore(&Honest(scope), depth, threads),
+        Server::Honest => Honest(scope).explore(depth, threads),
         Server::Reordering => {
             let showings = arguments.showings;
-            explore(&Reordering { scope, showings }, depth, threads)
+            Reordering { scope, showings }.explore(depth, threads)
         }
     };
     println!("{findings}{:.1} seconds", start.elapsed().as_secs_f64());

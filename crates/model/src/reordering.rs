@@ -8,6 +8,7 @@ use std::sync::Arc;
 use concilium_core::{MemberId, MemberSet};
 use stateright::{Model, Property};
 
+use crate::explore::{Findings, explore};
 use crate::member::Member;
 use crate::packet::{Body, Event, Packet};
 use crate::properties::{self, Run};
@@ -103,6 +104,14 @@ impl Run for Views {
 
     fn watch(&self) -> &Watch {
         &self.watch
+    }
+}
+
+impl Reordering {
+    /// Explores it, as [`explore()`] does any model; the code for it is made here, once.
+    #[must_use]
+    pub fn explore(&self, depth: Option<usize>, threads: usize) -> Findings {
+        explore(self, depth, threads)
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOTHING, by_ones, demand};
-use concilium_model::{Budget, Honest, Scope, explore};
+use concilium_model::{Budget, Honest, Scope};
 
 /// Two of any proposals race one another, an abort and the parts that finish them.
 #[test]
@@ -26,7 +26,7 @@ fn o4_o5_o7_o9_o11_a27_races_of_proposals_finals_and_aborts() {
         "who is being excluded sees a failure",
     ];
     demand(
-        &explore(&Honest(Scope::new(3, 2, budget)), None, 1),
+        &Honest(Scope::new(3, 2, budget)).explore(None, 1),
         39_000,
         &happens,
     );
@@ -36,7 +36,7 @@ fn o4_o5_o7_o9_o11_a27_races_of_proposals_finals_and_aborts() {
         ..budget
     };
     demand(
-        &explore(&Honest(Scope::new(3, 3, budget)), None, 1),
+        &Honest(Scope::new(3, 3, budget)).explore(None, 1),
         50_000,
         &happens[1..4],
     );
@@ -46,7 +46,7 @@ fn o4_o5_o7_o9_o11_a27_races_of_proposals_finals_and_aborts() {
         ..budget
     };
     demand(
-        &explore(&Honest(Scope::new(3, 1, budget)), None, 1),
+        &Honest(Scope::new(3, 1, budget)).explore(None, 1),
         18_000,
         &happens[..2],
     );
@@ -71,11 +71,7 @@ fn o6_o7_o8_t5_a27_leaves_and_enters_against_everything() {
         "who is being excluded sees a failure",
         "a joiner follows a proposal that the members reject",
     ];
-    demand(
-        &explore(&Honest(by_ones(3, 2, budget)), None, 1),
-        200_000,
-        &happens,
-    );
+    demand(&Honest(by_ones(3, 2, budget)).explore(None, 1), 200_000, &happens);
 }
 
 /// Confirmations on their way while operations end: nobody is accused, and joiners become sure when all have spoken.
@@ -89,7 +85,7 @@ fn o8_o10_confirmations_at_any_time_accuse_nobody() {
     };
     let happens = ["a joiner is confirmed by all", "an older operation is confirmed"];
     demand(
-        &explore(&Honest(Scope::new(3, 2, budget)), None, 1),
+        &Honest(Scope::new(3, 2, budget)).explore(None, 1),
         110_000,
         &happens,
     );
@@ -111,7 +107,7 @@ fn o8_t5_t11_sessions_that_begin_and_end() {
         "an abort wins",
     ];
     demand(
-        &explore(&Honest(Scope::new(2, 1, budget)), None, 1),
+        &Honest(Scope::new(2, 1, budget)).explore(None, 1),
         120_000,
         &happens,
     );
@@ -128,7 +124,7 @@ fn o4_o6_t5_four_members() {
         "a proposal loses to one that runs",
         "an operation with joiners finishes",
     ];
-    demand(&explore(&Honest(by_ones(4, 3, budget)), None, 1), 4_600, &happens);
+    demand(&Honest(by_ones(4, 3, budget)).explore(None, 1), 4_600, &happens);
     let budget = Budget {
         proposals: 1,
         aborts: 1,
@@ -140,11 +136,7 @@ fn o4_o6_t5_four_members() {
         "an abort wins",
         "a proposal finds somebody gone",
     ];
-    demand(
-        &explore(&Honest(by_ones(4, 3, budget)), None, 1),
-        15_000,
-        &happens,
-    );
+    demand(&Honest(by_ones(4, 3, budget)).explore(None, 1), 15_000, &happens);
 }
 
 /// What is delivered at another time to each member leads to nothing that does not happen when all hear at once.
@@ -160,8 +152,8 @@ fn o4_o5_delivery_that_lags() {
         lag: true,
         ..prompt.clone()
     };
-    let prompt = explore(&Honest(prompt), None, 1);
-    let lagging = explore(&Honest(lagging), None, 1);
+    let prompt = Honest(prompt).explore(None, 1);
+    let lagging = Honest(lagging).explore(None, 1);
     demand(&lagging, 80_000, &prompt.seen);
     assert_eq!(lagging.seen, prompt.seen);
 }

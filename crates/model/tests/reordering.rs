@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOTHING, by_ones, demand};
-use concilium_model::{Budget, Reordering, Scope, explore};
+use concilium_model::{Budget, Reordering, Scope};
 
 fn once(scope: Scope) -> Reordering {
     Reordering { scope, showings: 1 }
@@ -27,12 +27,12 @@ fn a24_o5_o10_different_orders_are_found() {
         "a claim is held, then reported",
     ];
     demand(
-        &explore(&once(by_ones(3, 3, budget)), Some(11), 1),
+        &once(by_ones(3, 3, budget)).explore(Some(11), 1),
         50_000,
         &happens,
     );
     demand(
-        &explore(&once(by_ones(3, 2, budget)), Some(8), 1),
+        &once(by_ones(3, 2, budget)).explore(Some(8), 1),
         50_000,
         &happens[..5],
     );
@@ -55,12 +55,12 @@ fn a25_o5_o10_t5_a_final_packet_that_reaches_some() {
         "a claim is held, then reported",
     ];
     demand(
-        &explore(&once(by_ones(2, 1, budget)), None, 1),
+        &once(by_ones(2, 1, budget)).explore(None, 1),
         1_000,
         &happens[..3],
     );
     demand(
-        &explore(&once(by_ones(3, 2, budget)), Some(11), 1),
+        &once(by_ones(3, 2, budget)).explore(Some(11), 1),
         100_000,
         &happens,
     );
@@ -81,7 +81,7 @@ fn a10_a24_a26_o7_o8_what_is_shown_again() {
         "a difference is reported",
     ];
     demand(
-        &explore(&once(by_ones(3, 2, budget)), Some(9), 1),
+        &once(by_ones(3, 2, budget)).explore(Some(9), 1),
         100_000,
         &happens,
     );
@@ -90,7 +90,7 @@ fn a10_a24_a26_o7_o8_what_is_shown_again() {
         showings: 2,
     };
     demand(
-        &explore(&twice, Some(11), 1),
+        &twice.explore(Some(11), 1),
         8_000,
         &["a proposal loses to one that is over"],
     );
