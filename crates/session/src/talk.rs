@@ -275,7 +275,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if author != me {
             self.alive(which, &author, cx);
         }
-        let shown = (kind == Kind::DATA).then(|| body.clone());
+        let shown = (kind == Kind::DATA && !late).then(|| body.clone());
         self.record(which, id, &author, shown);
         self.clear_warnings(|warning| {
             warning.kind == WarningKind::MissingParents && warning.message.as_ref() == Some(id)

@@ -26,7 +26,8 @@ pub enum WarningKind {
     AuthorFork,
     /// A member made a message that no honest member makes.
     BadMessage,
-    /// An operation gave us, or someone says it gave them, a key that is not the group's (C-10).
+    /// An operation gave us, or someone says it gave them, a key that is not the group's (C-10). About whoever gave it to
+    /// us, if that can be told, or about whoever says so: that is no proof against either.
     BadShare,
     /// A finish was not acknowledged by everyone in time (L-6).
     FinishTimeout,
@@ -131,7 +132,12 @@ impl fmt::Display for Warning {
             WarningKind::MemberAbsent => write!(f, "{who} gives no sign of life"),
             WarningKind::AuthorFork => write!(f, "{who} has told different members different things"),
             WarningKind::BadMessage => write!(f, "{who} sent a message that no honest member sends"),
-            WarningKind::BadShare => write!(f, "an operation of {who} gave out keys that do not agree"),
+            WarningKind::BadShare => {
+                write!(
+                    f,
+                    "the keys of an operation do not agree: {who} gave them out, or got them and says so"
+                )
+            }
             WarningKind::FinishTimeout => write!(f, "the end of a subsession was not seen by {who}"),
             WarningKind::ProposalStarved => write!(f, "no change of members or keys gets through"),
         }

@@ -132,6 +132,12 @@ fn a06_the_victim_of_a_bad_share_knows_and_says_so_and_can_come_back() {
             .map(|warning| (warning.kind, warning.members.clone()))
             .collect();
         assert_eq!(about, [(WarningKind::BadShare, set("bob"))], "{who}");
+        // Which does not say that bob did it.
+        let line = session.warnings().iter().next().unwrap().to_string();
+        assert!(
+            line.ends_with("bob gave them out, or got them and says so"),
+            "{line}"
+        );
     }
 
     // Bob leaves and is taken in again, by an operation of several packets.

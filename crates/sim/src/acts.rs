@@ -96,6 +96,7 @@ impl World<'_> {
                 self.checks.liars.insert(who);
                 self.members[who].mutate += packets;
             }
+            Act::Perjure { lie, believes } => self.perjure(number, who, *lie, *believes),
             Act::Fork => self.fork(number, who),
         }
     }

@@ -332,6 +332,13 @@ impl Checks {
 
     /// G-6: what is fully acked was read by every honest member of its subsession.
     fn acknowledged(&mut self, who: Who, id: &MessageId, now: Time) {
+        if !self.ever[who].contains(id) {
+            let what = format!(
+                "{} is told that a message is fully acked that it was never given",
+                name(who)
+            );
+            return self.fail("G-6", now, what);
+        }
         let Some(subsession) = self.written.get(id).map(|written| written.subsession) else {
             return;
         };

@@ -34,6 +34,13 @@ impl Dice {
         self.below(100) < chance
     }
 
+    /// As many bytes as an id has.
+    pub(crate) fn chunk(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// So many bytes.
     pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];

@@ -41,7 +41,7 @@ pub enum Fault {
     Partition,
     /// The server tells a member of enters and leaves that did not happen.
     Lie,
-    /// A member changes the bytes of its packets before they leave.
+    /// A member changes the bytes of its packets before they leave, or signs what is not so ([`Lie`](crate::Lie)).
     Insider,
     /// A member writes two messages after the same one, and the server shows each to other members.
     Fork,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::dice::Dice;
-use crate::{Fault, Faults};
+use crate::{Fault, Faults, Lie};
 
 /// What the caller wants of a run; the seed decides the rest.
 #[derive(Clone, Debug)]
@@ -157,6 +157,11 @@ pub enum Act {
     /// So many packets of this member leave with other bytes than it gave them.
     Mutate {
         packets: usize,
+    },
+    /// Lies under its own keys, and forgets it, or believes that it said what its session had it say.
+    Perjure {
+        lie: Lie,
+        believes: bool,
     },
     /// Says something twice, from one state.
     Fork,
@@ -371,9 +376,18 @@ impl Plan {
                 about: dice.index(self.members),
                 enters: dice.percent(40),
             },
-            Fault::Insider => Act::Mutate {
-                packets: 1 + dice.index(3),
-            },
+            Fault::Insider => {
+                if dice.percent(25) {
+                    Act::Mutate {
+                        packets: 1 + dice.index(3),
+                    }
+                } else {
+                    Act::Perjure {
+                        lie: Lie::ALL[dice.index(Lie::ALL.len())],
+                        believes: dice.percent(50),
+                    }
+                }
+            }
             Fault::Fork => Act::Fork,
         }
     }

@@ -419,13 +419,37 @@ impl<'s> Simulation<'s> {
 
     /// T-16: who must not be warned of anything, and of what nobody may be warned.
     fn check_warnings(&mut self) {
-        let honest = self.world.checks.liars.is_empty();
+        let liars: MemberSet = (self.world.checks.liars.iter())
+            .map(|who| self.world.members[*who].id.clone())
+            .collect();
+        let got_bad_keys: MemberSet = (self.world.checks.raised.iter())
+            .filter(|raised| raised.warning.kind == WarningKind::BadShare)
+            .map(|raised| self.world.members[raised.who].id.clone())
+            .collect();
+        let honest_server = !self
+            .plan
+            .faults_kept()
+            .0
+            .iter()
+            .any(|fault| fault.reach() == Reach::Order);
         let mut wrong = Vec::new();
         for raised in &self.world.checks.raised {
+            let kind = raised.warning.kind;
+            let names_a_liar = !liars.intersection(&raised.warning.members).is_empty();
             let allowed = match self.reach {
-                Reach::Members => may_be_raised_in_peace(raised.warning.kind),
-                Reach::Time | Reach::Packets => !accuses(raised.warning.kind),
-                Reach::Order | Reach::Insider => !honest || !is_proof(raised.warning.kind),
+                Reach::Members => may_be_raised_in_peace(kind),
+                Reach::Time | Reach::Packets => !accuses(kind),
+                // What a liar is warned of is its own affair.
+                _ if self.world.checks.liars.contains(&raised.who) => true,
+                Reach::Order => !is_proof(kind),
+                // Only who lies is accused: of what no server can bring about, and, where the server is honest, of anything.
+                Reach::Insider if is_proof(kind) => names_a_liar,
+                // Bad keys may be nobody's in particular, and whoever says that it got some is named to the others.
+                Reach::Insider if kind == WarningKind::BadShare && honest_server => {
+                    names_a_liar || raised.warning.members.is_subset(&got_bad_keys)
+                }
+                Reach::Insider if honest_server && accuses(kind) => names_a_liar,
+                Reach::Insider => true,
             };
             if !allowed {
                 wrong.push((

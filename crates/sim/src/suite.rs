@@ -7,7 +7,9 @@ use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
 use concilium_session::{AnySession, Session, Settings};
-use concilium_testkit::parts::{Cipher, Gka, Parts};
+use concilium_testkit::parts::{Cipher, Gka, Parts, UseCipher};
+
+use crate::lie::{LyingCipher, LyingGka};
 
 type Make = dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings) -> Box<dyn AnySession>;
 type Restore =
@@ -23,6 +25,7 @@ pub struct Suite {
     pub is_secret: bool,
     make: Box<Make>,
     restore: Box<Restore>,
+    restore_lying: Box<Restore>,
 }
 
 impl fmt::Debug for Suite {
@@ -47,6 +50,14 @@ impl Suite {
                 let session = parts.restore(identity, directory, name, settings, snapshot);
                 session.ok().map(|session| session as Box<dyn AnySession>)
             }),
+            restore_lying: Box::new(move |identity, directory, name, settings, snapshot| {
+                cipher.with(Lying {
+                    gka: LyingGka(gka.factory()(identity, directory)),
+                    name,
+                    settings,
+                    snapshot,
+                })
+            }),
         }
     }
 
@@ -56,7 +67,7 @@ impl Suite {
         cipher: &str,
         agreement: impl Fn(Identity, Arc<dyn Directory>) -> G + Clone + 'static,
     ) -> Self {
-        let again = agreement.clone();
+        let (again, lying) = (agreement.clone(), agreement.clone());
         Self {
             gka: gka.to_owned(),
             cipher: cipher.to_owned(),
@@ -73,6 +84,15 @@ impl Suite {
                 session
                     .ok()
                     .map(|session| Box::new(session) as Box<dyn AnySession>)
+            }),
+            restore_lying: Box::new(move |identity, directory, name, settings, snapshot| {
+                let lying = Lying {
+                    gka: LyingGka(lying(identity, directory)),
+                    name,
+                    settings,
+                    snapshot,
+                };
+                lying.session::<E>()
             }),
         }
     }
@@ -96,5 +116,48 @@ impl Suite {
         snapshot: &[u8],
     ) -> Option<Box<dyn AnySession>> {
         (self.restore)(identity, directory, name, settings, snapshot)
+    }
+
+    /// As [`restore`](Self::restore), with parts that lie when they are told to.
+    pub(crate) fn restore_lying(
+        &self,
+        identity: Identity,
+        directory: Arc<dyn Directory>,
+        name: SessionName,
+        settings: Settings,
+        snapshot: &[u8],
+    ) -> Option<Box<dyn AnySession>> {
+        (self.restore_lying)(identity, directory, name, settings, snapshot)
+    }
+}
+
+/// A snapshot that goes on as a session whose parts can lie.
+struct Lying<'a, G> {
+    gka: LyingGka<G>,
+    name: SessionName,
+    settings: Settings,
+    snapshot: &'a [u8],
+}
+
+impl<G: GroupKeyAgreement + 'static> Lying<'_, G> {
+    fn session<E: MessageEncryptor + 'static>(self) -> Option<Box<dyn AnySession>> {
+        let Self {
+            gka,
+            name,
+            settings,
+            snapshot,
+        } = self;
+        let session = Session::<LyingGka<G>, LyingCipher<E>>::restore(gka, name, settings, snapshot);
+        session
+            .ok()
+            .map(|session| Box::new(session) as Box<dyn AnySession>)
+    }
+}
+
+impl<G: GroupKeyAgreement + 'static> UseCipher for Lying<'_, G> {
+    type Output = Option<Box<dyn AnySession>>;
+
+    fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
+        self.session::<E>()
     }
 }

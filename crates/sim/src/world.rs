@@ -37,7 +37,7 @@ const SAVED: usize = 5;
 /// One member's process, and the way to it.
 pub(crate) struct Member {
     pub(crate) id: MemberId,
-    identity: Identity,
+    pub(crate) identity: Identity,
     rng: ChaCha20Rng,
     pub(crate) peer: Option<Box<dyn AnySession>>,
     saved: VecDeque<Zeroizing<Vec<u8>>>,
@@ -51,6 +51,8 @@ pub(crate) struct Member {
     /// So many packets of it are still lost, or changed by itself.
     pub(crate) lose: usize,
     pub(crate) mutate: usize,
+    /// So many of its packets of operations leave changed, and signed again.
+    pub(crate) resign: usize,
     /// When it starts again after a crash, and from which saved state.
     restore_at: Time,
     restore_age: usize,
@@ -155,6 +157,7 @@ impl<'s> World<'s> {
                 rejoin_at: Time::NEVER,
                 lose: 0,
                 mutate: 0,
+                resign: 0,
                 restore_at: Time::NEVER,
                 restore_age: 0,
                 agenda: Time::NEVER,
@@ -233,6 +236,21 @@ impl<'s> World<'s> {
             self.settings.clone(),
             snapshot,
         )
+    }
+
+    /// As [`copy`](Self::copy), with parts that lie when they are told to.
+    pub(crate) fn lying_copy(&self, who: Who, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
+        self.suite.restore_lying(
+            self.members[who].identity.clone(),
+            Arc::clone(&self.directory),
+            self.name.clone(),
+            self.settings.clone(),
+            snapshot,
+        )
+    }
+
+    pub(crate) fn name_and_directory(&self) -> (&SessionName, &dyn Directory) {
+        (&self.name, &*self.directory)
     }
 
     fn fresh(&self, who: Who) -> Box<dyn AnySession> {
@@ -541,6 +559,13 @@ impl<'s> World<'s> {
                 mutated = true;
                 self.mutate(bytes);
             }
+            if self.members[who].resign > 0
+                && let Some(other) = self.resign(who, bytes)
+            {
+                self.members[who].resign -= 1;
+                mutated = true;
+                *bytes = other;
+            }
             if self.members[who].lose > 0 {
                 self.members[who].lose -= 1;
                 return self.note(|| format!("a packet of {} is lost", name(who)));
@@ -701,7 +726,7 @@ impl<'s> World<'s> {
             member.link.heal(now);
             member.clock.run_at(now, 1000);
             member.stalled_until = Time::ZERO;
-            (member.lose, member.mutate) = (0, 0);
+            (member.lose, member.mutate, member.resign) = (0, 0, 0);
             if member.peer.is_none() {
                 self.restore(who, 0);
             }

@@ -172,6 +172,20 @@ fn k13_a_process_that_does_not_come_back_is_found() {
 }
 
 #[test]
+fn t16_an_honest_member_that_is_accused_is_found() {
+    // There are liars, and bob, who is mostly none of them, does what only liars do.
+    let wishes = Wishes {
+        faults: "insider".parse().unwrap(),
+        all_faults: true,
+        ..wishes()
+    };
+    let found = broken(&suite::<{ bug::NONE }, { bug::FORKS }>(), &wishes, SEEDS);
+    assert!(found.contains(&"T-16"), "{found:?}");
+    let honest = broken(&suite::<{ bug::NONE }, { bug::NONE }>(), &wishes, SEEDS);
+    assert_eq!(honest, [""; 0]);
+}
+
+#[test]
 fn t16_a_driver_that_delivers_out_of_order_is_found() {
     // What the plan calls honest is not: the order is broken without the checkers being told.
     let wishes = Wishes {

@@ -41,6 +41,8 @@ pub(crate) mod bug {
     pub(crate) const FLOODS: u8 = 10;
     /// A session keeps far more than it needs.
     pub(crate) const HOARDS: u8 = 11;
+    /// Bob forgets what he has read and said.
+    pub(crate) const FORKS: u8 = 12;
 }
 
 fn is_bob(who: &MemberId) -> bool {
@@ -234,6 +236,9 @@ impl<const BUG: u8> MessageEncryptor for BentCipher<BUG> {
         let mut content = content.clone();
         if self.has(bug::FLOODS) && content.kind != Kind::DATA {
             content.body = vec![0; 60_000];
+        }
+        if self.has(bug::FORKS) {
+            content.parents.clear();
         }
         self.inner.seal(&content, cx)
     }

@@ -1,0 +1,302 @@
+//! What an insider says under its own keys, so that every signature is good, and no honest member says.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, MemberId, MessageId, PacketId, RandomnessError, Secret, SessionName};
+use concilium_encryptor::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
+use concilium_gka::{
+    Ages, AssociatedData, GroupKeyAgreement, OpenError as GkaOpenError, Opened as GkaOpened, ProposeError,
+    ReceiveError, RestoreError as GkaRestoreError, Started,
+};
+use zeroize::Zeroizing;
+
+/// A lie that is well signed and, where it is a message, well encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// A message whose parents nobody has ever written.
+    UnknownParents,
+    /// A message with as many such parents as fit.
+    ManyParents,
+    /// A message with a parent and one that comes before it: no antichain (G-2).
+    ParentsBeforeParents,
+    /// A message whose parents are of other subsessions.
+    ParentsElsewhere,
+    /// A message after nothing, as if its author had said and read nothing yet.
+    NoParents,
+    /// A message that claims a chain which never was (O-10).
+    ChainMadeUp,
+    /// A message that claims the right packet, and another chain.
+    ChainOther,
+    /// A message that claims what was so earlier.
+    ChainEarlier,
+    /// A finish out of the blue.
+    Finish,
+    /// A finish, and another one.
+    FinishTwice,
+    /// A finish, and data after it.
+    DataAfterFinish,
+    /// A finish that retires the signing key, and data signed with that key (M-9).
+    DataAfterRetiring,
+    /// A finish with a body that is neither empty nor a key.
+    FinishOddBody,
+    /// A published key that is not its author's.
+    WrongKey,
+    /// An acknowledgement with a body.
+    AckWithBody,
+    /// A message of a kind that there is not.
+    UnknownKind,
+    /// A proposal after a packet that was never accepted.
+    ProposalParent,
+    /// A proposal with another chain.
+    ProposalChain,
+    /// A proposal after what was accepted earlier.
+    ProposalEarlier,
+    /// A proposal that names latest messages which nobody has written.
+    ProposalLatest,
+    /// A proposal for other members than its author's session takes it for.
+    ProposalMembers,
+    /// A proposal with another suite.
+    ProposalSuite,
+    /// An abort of the operation that runs.
+    AbortRunning,
+    /// An abort of one that is over.
+    AbortOver,
+    /// An abort of one that never was.
+    AbortMadeUp,
+    /// A packet of the running operation, with what was taken from any packet before.
+    Borrowed,
+    /// A packet of an operation that is over.
+    LaterOfOver,
+    /// An initial packet that says what one of someone else's said.
+    InitialBorrowed,
+    /// The next packets of operations leave changed, and signed again.
+    Resign,
+}
+
+impl Lie {
+    /// All of them.
+    pub const ALL: [Self; 29] = [
+        Self::UnknownParents,
+        Self::ManyParents,
+        Self::ParentsBeforeParents,
+        Self::ParentsElsewhere,
+        Self::NoParents,
+        Self::ChainMadeUp,
+        Self::ChainOther,
+        Self::ChainEarlier,
+        Self::Finish,
+        Self::FinishTwice,
+        Self::DataAfterFinish,
+        Self::DataAfterRetiring,
+        Self::FinishOddBody,
+        Self::WrongKey,
+        Self::AckWithBody,
+        Self::UnknownKind,
+        Self::ProposalParent,
+        Self::ProposalChain,
+        Self::ProposalEarlier,
+        Self::ProposalLatest,
+        Self::ProposalMembers,
+        Self::ProposalSuite,
+        Self::AbortRunning,
+        Self::AbortOver,
+        Self::AbortMadeUp,
+        Self::Borrowed,
+        Self::LaterOfOver,
+        Self::InitialBorrowed,
+        Self::Resign,
+    ];
+}
+
+/// What becomes of a message before it is sealed.
+pub(crate) type Bend = Box<dyn FnOnce(&mut Content)>;
+
+/// What becomes of what an operation is about before it is proposed.
+pub(crate) type BendData = Box<dyn FnOnce(&mut AssociatedData)>;
+
+thread_local! {
+    static CONTENT: RefCell<Option<Bend>> = const { RefCell::new(None) };
+    static DATA: RefCell<Option<BendData>> = const { RefCell::new(None) };
+}
+
+/// Lets the first message be bent that a lying session seals in `during`.
+pub(crate) fn with_content<T>(bend: Bend, during: impl FnOnce() -> T) -> T {
+    CONTENT.set(Some(bend));
+    let answer = during();
+    CONTENT.set(None);
+    answer
+}
+
+/// Lets the first proposal be bent that a lying session makes in `during`.
+pub(crate) fn with_data<T>(bend: BendData, during: impl FnOnce() -> T) -> T {
+    DATA.set(Some(bend));
+    let answer = during();
+    DATA.set(None);
+    answer
+}
+
+/// A key agreement that proposes something else than its session wants, when told to. Its states are those of the real
+/// one: a session goes over from one to the other by a snapshot.
+#[derive(Debug)]
+pub(crate) struct LyingGka<G>(pub(crate) G);
+
+impl<G: GroupKeyAgreement> GroupKeyAgreement for LyingGka<G> {
+    type State = G::State;
+    type Proposal = G::Proposal;
+    type Payload = G::Payload;
+    type Operation = G::Operation;
+
+    fn suite(&self) -> &str {
+        self.0.suite()
+    }
+
+    fn me(&self) -> &MemberId {
+        self.0.me()
+    }
+
+    fn announce(
+        &mut self,
+        session: &SessionName,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, ProposeError> {
+        self.0.announce(session, cx)
+    }
+
+    fn learn(
+        &mut self,
+        session: &SessionName,
+        from: &MemberId,
+        announcement: &[u8],
+    ) -> Result<(), GkaOpenError> {
+        self.0.learn(session, from, announcement)
+    }
+
+    fn forget(&mut self, who: &MemberId) {
+        self.0.forget(who);
+    }
+
+    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
+        self.0.export_announcements()
+    }
+
+    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), GkaRestoreError> {
+        self.0.restore_announcements(bytes)
+    }
+
+    fn propose(
+        &self,
+        state: Option<&G::State>,
+        mut data: AssociatedData,
+        cx: &mut Context<'_>,
+    ) -> Result<(Vec<u8>, G::Proposal), ProposeError> {
+        if let Some(bend) = DATA.take() {
+            bend(&mut data);
+        }
+        self.0.propose(state, data, cx)
+    }
+
+    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
+        self.0.abort(session, initial)
+    }
+
+    fn open(
+        &self,
+        session: &SessionName,
+        from: &MemberId,
+        packet: &[u8],
+    ) -> Result<GkaOpened<G::Payload>, GkaOpenError> {
+        self.0.open(session, from, packet)
+    }
+
+    fn accept(
+        &self,
+        state: Option<&G::State>,
+        proposal: Option<G::Proposal>,
+        id: PacketId,
+        initial: GkaOpened<G::Payload>,
+        cx: &mut Context<'_>,
+    ) -> Result<Started<G::Operation, G::State>, ReceiveError> {
+        self.0.accept(state, proposal, id, initial, cx)
+    }
+
+    fn ages(&self, state: &G::State) -> Ages {
+        self.0.ages(state)
+    }
+
+    fn restore_state(&self, bytes: &[u8]) -> Result<G::State, GkaRestoreError> {
+        self.0.restore_state(bytes)
+    }
+
+    fn restore_proposal(&self, bytes: &[u8]) -> Result<G::Proposal, GkaRestoreError> {
+        self.0.restore_proposal(bytes)
+    }
+
+    fn restore_operation(&self, bytes: &[u8]) -> Result<G::Operation, GkaRestoreError> {
+        self.0.restore_operation(bytes)
+    }
+}
+
+/// A cipher that seals something else than its session says, when told to. What it exports is what the real one does.
+pub(crate) struct LyingCipher<E>(E);
+
+impl<E: fmt::Debug> fmt::Debug for LyingCipher<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LyingCipher({:?})", self.0)
+    }
+}
+
+impl<E: MessageEncryptor> MessageEncryptor for LyingCipher<E> {
+    const SUITE: &'static str = E::SUITE;
+    type Step = E::Step;
+
+    fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, RestoreError> {
+        E::new(me, keys).map(Self)
+    }
+
+    fn seal(&mut self, content: &Content, cx: &mut Context<'_>) -> Result<Sealed, SealError> {
+        match CONTENT.take() {
+            None => self.0.seal(content, cx),
+            Some(bend) => {
+                let mut content = content.clone();
+                bend(&mut content);
+                content.parents.sort_unstable();
+                content.parents.dedup();
+                self.0.seal(&content, cx)
+            }
+        }
+    }
+
+    fn open(&self, packet: &[u8]) -> Result<Opened<E::Step>, OpenError> {
+        self.0.open(packet)
+    }
+
+    fn commit(&mut self, step: E::Step) {
+        self.0.commit(step);
+    }
+
+    fn control_key(&mut self, cx: &mut Context<'_>) -> Result<Option<VerifyingKey>, RandomnessError> {
+        self.0.control_key(cx)
+    }
+
+    fn retired_key(&self) -> Option<Secret<32>> {
+        self.0.retired_key()
+    }
+
+    fn recognise(&self, packet: &[u8]) -> Option<MessageId> {
+        self.0.recognise(packet)
+    }
+
+    fn fully_acked(&mut self, packet: &[u8]) {
+        self.0.fully_acked(packet);
+    }
+
+    fn export(&self) -> Zeroizing<Vec<u8>> {
+        self.0.export()
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, RestoreError> {
+        E::restore(bytes).map(Self)
+    }
+}
