@@ -246,6 +246,12 @@ pub(crate) struct SimArgs {
     /// Whether members include whoever enters, on or off; by default as the seed wants
     #[arg(long, value_name = "ON", value_parser = on_or_off)]
     pub(crate) auto_include: Option<bool>,
+    /// Who may propose what: everybody, or moderators whom the seed chooses; by default as the seed wants
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<concilium_sim::Rules>,
+    /// Whether members publish their signing keys on parting, on or off; by default as the seed wants
+    #[arg(long, value_name = "ON", value_parser = on_or_off)]
+    pub(crate) deniable: Option<bool>,
     #[command(flatten)]
     pub(crate) parts: PartsArgs,
     /// The planned steps that are carried out, such as 0-3,7; by default all

@@ -45,6 +45,8 @@ fn wishes(args: &SimArgs) -> Wishes {
         faults: args.faults.clone(),
         all_faults: args.all_faults,
         auto_include: args.auto_include,
+        policy: args.policy,
+        deniable: args.deniable,
         keep: args.keep.clone().map(|keep| keep.0),
     }
 }

@@ -10,7 +10,7 @@ use concilium_testkit::network::EPOCH;
 
 use crate::plan::{Plan, Split, Who, name};
 use crate::world::World;
-use crate::{Suite, Wishes, panics};
+use crate::{Rules, Suite, Wishes, panics};
 
 /// By when everyone must be warned, in full-ack intervals after the attack has begun: the packet that it shows by may be
 /// the next one that somebody sends, which then has to go unanswered for an interval, or two for a finish.
@@ -198,6 +198,8 @@ fn attacked(attack: &Attack, seed: u64, suite: &Suite) -> Noticed {
         members: Some(3 + (seed % 4) as usize),
         faults: crate::Faults::none(),
         auto_include: Some(true),
+        policy: Some(Rules::Everybody),
+        deniable: Some(false),
         ..Wishes::default()
     };
     let mut plan = Plan::new(seed, &wishes);

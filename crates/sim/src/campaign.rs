@@ -7,6 +7,7 @@ use std::time::Duration;
 use concilium_session::WarningKind;
 use serde_json::json;
 
+use crate::plan::name;
 use crate::shrink::{replay, shrink};
 use crate::{Outcome, Plan, Reach, Suite, Wishes, simulation};
 
@@ -133,6 +134,8 @@ fn write_json(
         "seed": seed,
         "members": plan.members,
         "faults": plan.faults.to_string(),
+        "moderators": plan.moderators.iter().map(|who| name(*who)).collect::<Vec<_>>(),
+        "deniable": plan.deniable,
         "violations": violations,
         "converged_ms": outcome.converged.map(|span| span.as_millis() as u64),
         "by_hand": outcome.by_hand,
@@ -166,12 +169,14 @@ fn write_failure(
     let steps: Vec<_> = plan.kept().collect();
     writeln!(
         out,
-        "  smaller, {} steps of {} members (latency {:?}, full-ack {:?}, auto-include {}), found in {} runs:",
+        "  smaller, {} steps of {} members (latency {:?}, full-ack {:?}, auto-include {}{}{}), found in {} runs:",
         steps.len(),
         plan.members,
         plan.latency,
         plan.latency * plan.full_ack,
         if plan.auto_include { "on" } else { "off" },
+        if plan.deniable { ", deniable" } else { "" },
+        moderated_by(&plan),
         shrunk.runs
     )?;
     for (number, step) in steps {
@@ -181,6 +186,15 @@ fn write_failure(
         writeln!(out, "    {violation}")?;
     }
     writeln!(out, "  replay: {}", replay(seed, &shrunk.wishes, suite))
+}
+
+/// The moderators, if there are any, for a line.
+fn moderated_by(plan: &Plan) -> String {
+    let names: Vec<String> = plan.moderators.iter().map(|who| name(*who)).collect();
+    match names.len() {
+        0 => String::new(),
+        _ => format!(", moderated by {}", names.join(" ")),
+    }
 }
 
 /// The sum, for people.

@@ -91,12 +91,16 @@ pub(crate) struct Checks {
     /// Who found itself out of the session, and when.
     pub(crate) put_out: Vec<(Who, Time)>,
     pub(crate) violations: Vec<Violation>,
+    /// Who includes and excludes; nobody in particular if empty.
+    moderators: MemberSet,
+    /// Whose keys of which subsessions each knows to be published.
+    published: Vec<BTreeSet<(MemberId, SubsessionId)>>,
     /// Whether members with one subsession must have one chain: not if the server shows them different orders.
     pub(crate) one_order: bool,
 }
 
 impl Checks {
-    pub(crate) fn new(members: usize) -> Self {
+    pub(crate) fn new(members: usize, moderators: MemberSet) -> Self {
         Self {
             subsessions: BTreeMap::new(),
             chains: BTreeMap::new(),
@@ -109,6 +113,8 @@ impl Checks {
             raised: Vec::new(),
             put_out: Vec::new(),
             violations: Vec::new(),
+            moderators,
+            published: vec![BTreeSet::new(); members],
             one_order: true,
         }
     }
@@ -177,9 +183,47 @@ impl Checks {
             Event::Message { id, author, body } => self.delivered(who, id, author, body, peer, now),
             Event::MembershipChanged {
                 subsession: Some(_), ..
-            } => self.agree(who, peer, now),
+            } => {
+                self.is_permitted(who, peer, now);
+                self.agree(who, peer, now);
+            }
+            Event::KeyPublished {
+                member, subsession, ..
+            } => {
+                self.published[who].insert((member.clone(), *subsession));
+            }
             Event::FullyAcked { id } => self.acknowledged(who, id, now),
             _ => {}
+        }
+    }
+
+    /// O-12: only moderators let in and put out, but for members who have left, and for moderators where there is none.
+    fn is_permitted(&mut self, who: Who, peer: &dyn AnySession, now: Time) {
+        let Some(record) = peer.history().last().filter(|_| !self.moderators.is_empty()) else {
+            return;
+        };
+        if self.moderators.contains(&record.author) {
+            return;
+        }
+        let absent = |members: &MemberSet| match peer.channel() {
+            Some(channel) => members.minus(channel),
+            None => members.clone(),
+        };
+        // Who was in the channel when it was proposed is known of operations of one packet only.
+        let at_once = record.initial == record.link.packet;
+        let out_while_here = at_once && absent(&record.exclude) != record.exclude;
+        let kept = peer.members().minus(&record.include);
+        let returns =
+            record.include.is_subset(&self.moderators) && kept.intersection(&self.moderators).is_empty();
+        if out_while_here || !(record.include.is_empty() || returns) {
+            let what = format!(
+                "{} takes a change by {}, who is no moderator: {} came, {} went",
+                name(who),
+                record.author,
+                record.include,
+                record.exclude
+            );
+            self.fail("O-12", now, what);
         }
     }
 
@@ -261,6 +305,13 @@ impl Checks {
             self.fail("G-5", now, what);
         }
         self.ever[who].insert(*id);
+        if self.published[who].contains(&(author.clone(), subsession)) {
+            let what = format!(
+                "{} is given a message signed with a key that {author} published",
+                name(who)
+            );
+            self.fail("M-9", now, what);
+        }
         let parents: BTreeSet<MessageId> = view
             .parents
             .iter()

@@ -56,7 +56,7 @@ impl World<'_> {
             let mut cx = Context::new(local, &mut rng);
             lie::with_content(bend, || twin.send(body.as_bytes(), &mut cx).is_ok());
         }
-        self.let_out(who, twin, believes);
+        self.let_out(who, twin, lie, believes);
     }
 
     /// What becomes of the next messages.
@@ -114,7 +114,7 @@ impl World<'_> {
             },
             Lie::Finish => vec![turn(Kind::FINISH, None)],
             Lie::FinishTwice => vec![turn(Kind::FINISH, None), turn(Kind::FINISH, None)],
-            Lie::DataAfterFinish => vec![turn(Kind::FINISH, None), honestly()],
+            Lie::DataAfterFinish | Lie::DataBeforeFinish => vec![turn(Kind::FINISH, None), honestly()],
             Lie::DataAfterRetiring => {
                 let names = key.verifying_key().as_bytes().to_vec();
                 vec![turn(Kind::FINISH, Some(names)), honestly()]
@@ -159,7 +159,7 @@ impl World<'_> {
         let mut rng = source(number as u64, "perjury");
         let mut cx = Context::new(local, &mut rng);
         lie::with_data(bend, || twin.change(Change::refresh(), &mut cx).is_ok());
-        self.let_out(who, twin, believes);
+        self.let_out(who, twin, lie, believes);
     }
 
     /// The session of a member once more, with parts that lie.
@@ -170,11 +170,18 @@ impl World<'_> {
         self.lying_copy(who, &peer.snapshot())
     }
 
-    fn let_out(&mut self, who: Who, mut twin: Box<dyn AnySession>, believes: bool) {
+    fn let_out(&mut self, who: Who, mut twin: Box<dyn AnySession>, lie: Lie, believes: bool) {
+        let mut packets = Vec::new();
         while let Some(output) = twin.poll_output() {
             if let Output::Channel(ChannelAction::Send { bytes }) = output {
-                self.utter(who, bytes);
+                packets.push(bytes);
             }
+        }
+        if lie == Lie::DataBeforeFinish {
+            packets.reverse();
+        }
+        for bytes in packets {
+            self.utter(who, bytes);
         }
         if believes && let Some(peer) = self.copy(who, &twin.snapshot()) {
             self.checks.restarted(who);

@@ -52,7 +52,7 @@ pub use checks::Violation;
 pub use concilium_testkit::parts::{Cipher, Gka};
 pub use fault::{Fault, Faults, Reach, UnknownFault};
 pub use lie::Lie;
-pub use plan::{Plan, Wishes};
+pub use plan::{Plan, Rules, UnknownRules, Wishes};
 pub use simulation::Outcome;
 pub use suite::Suite;
 pub use world::Work;

@@ -37,6 +37,8 @@ pub enum Lie {
     FinishTwice,
     /// A finish, and data after it.
     DataAfterFinish,
+    /// The same, the data sent first: it waits for the finish.
+    DataBeforeFinish,
     /// A finish that retires the signing key, and data signed with that key (M-9).
     DataAfterRetiring,
     /// A finish with a body that is neither empty nor a key.
@@ -77,7 +79,7 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::UnknownParents,
         Self::ManyParents,
         Self::ParentsBeforeParents,
@@ -89,6 +91,7 @@ impl Lie {
         Self::Finish,
         Self::FinishTwice,
         Self::DataAfterFinish,
+        Self::DataBeforeFinish,
         Self::DataAfterRetiring,
         Self::FinishOddBody,
         Self::WrongKey,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::dice::Dice;
@@ -20,6 +21,10 @@ pub struct Wishes {
     pub all_faults: bool,
     /// Whether everyone includes whoever enters; none: as the seed wants.
     pub auto_include: Option<bool>,
+    /// Who may propose what; none: as the seed wants.
+    pub policy: Option<Rules>,
+    /// Whether everyone publishes its signing key on parting (M-9); none: as the seed wants.
+    pub deniable: Option<bool>,
     /// The numbers of the planned steps that are carried out; none: all.
     pub keep: Option<BTreeSet<usize>>,
 }
@@ -32,8 +37,44 @@ impl Default for Wishes {
             faults: Faults::all(),
             all_faults: false,
             auto_include: None,
+            policy: None,
+            deniable: None,
             keep: None,
         }
+    }
+}
+
+/// Who may propose what in a run (O-12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Everybody everything.
+    Everybody,
+    /// Some members, whom the seed chooses, include and exclude.
+    Moderators,
+}
+
+impl Rules {
+    /// Their name on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Everybody => "everybody",
+            Self::Moderators => "moderators",
+        }
+    }
+}
+
+/// There are no rules of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write everybody or moderators")]
+pub struct UnknownRules;
+
+impl FromStr for Rules {
+    type Err = UnknownRules;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRules> {
+        let mut known = [Self::Everybody, Self::Moderators].into_iter();
+        known.find(|rules| rules.word() == text).ok_or(UnknownRules)
     }
 }
 
@@ -53,6 +94,10 @@ pub struct Plan {
     pub faults: Faults,
     /// Whether everyone includes whoever enters (T-1).
     pub auto_include: bool,
+    /// Who includes and excludes; nobody in particular if empty (O-12).
+    pub moderators: BTreeSet<Who>,
+    /// Whether everyone publishes its signing key on parting (M-9).
+    pub deniable: bool,
     /// Whether the last member stays (T-13).
     pub stay_if_last: bool,
     /// The broadcast latency.
@@ -194,6 +239,11 @@ impl Plan {
                 let by_seed = dice.percent(60);
                 wishes.auto_include.unwrap_or(by_seed)
             },
+            moderators: BTreeSet::new(),
+            deniable: {
+                let by_seed = Dice::new(seed, "deniable").percent(30);
+                wishes.deniable.unwrap_or(by_seed)
+            },
             stay_if_last: dice.percent(50),
             latency: Duration::from_millis(latency),
             full_ack: [8, 16, 60][dice.index(3)],
@@ -202,6 +252,7 @@ impl Plan {
             steps: Vec::new(),
             keep: wishes.keep.clone(),
         };
+        plan.moderators = moderators(seed, plan.members, wishes.policy);
         plan.end = plan.latency * (dice.between(1, 6) * (wishes.steps as u64 + 8)) as u32;
         plan.plan_commands();
         for fault in plan.faults.0.clone() {
@@ -391,6 +442,22 @@ impl Plan {
             Fault::Fork => Act::Fork,
         }
     }
+}
+
+/// Who moderates: in one of four runs somebody. It has a source of its own, so that everything else stays as it was.
+fn moderators(seed: u64, members: usize, wished: Option<Rules>) -> BTreeSet<Who> {
+    let mut dice = Dice::new(seed, "policy");
+    let by_seed = if dice.percent(25) {
+        Rules::Moderators
+    } else {
+        Rules::Everybody
+    };
+    if wished.unwrap_or(by_seed) == Rules::Everybody {
+        return BTreeSet::new();
+    }
+    let mut moderators = BTreeSet::from([dice.index(members)]);
+    moderators.extend((0..members).filter(|_| dice.percent(25)));
+    moderators
 }
 
 /// The kinds of fault of a run: in one of four none, else a few of those that may be, so that each is seen by itself and

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::plan::{Plan, Who, name};
 use crate::world::{Work, World};
-use crate::{Faults, Suite, Violation, Wishes};
+use crate::{Faults, Rules, Suite, Violation, Wishes};
 
 /// Does something, and says whether all had it in the end.
 type Doing = fn(&mut World<'_>) -> bool;
@@ -82,6 +82,8 @@ pub fn phases<E>(
         steps: 0,
         faults: Faults::none(),
         auto_include: Some(false),
+        policy: Some(Rules::Everybody),
+        deniable: Some(false),
         ..Wishes::default()
     };
     let mut plan = Plan::new(seed, &wishes);

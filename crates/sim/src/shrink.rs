@@ -97,6 +97,12 @@ pub fn replay(seed: u64, wishes: &Wishes, suite: &Suite) -> String {
     if let Some(auto_include) = wishes.auto_include {
         command += &format!(" --auto-include {}", if auto_include { "on" } else { "off" });
     }
+    if let Some(policy) = wishes.policy {
+        command += &format!(" --policy {}", policy.word());
+    }
+    if let Some(deniable) = wishes.deniable {
+        command += &format!(" --deniable {}", if deniable { "on" } else { "off" });
+    }
     command += &format!(" --faults {}", wishes.faults);
     if wishes.all_faults {
         command += " --all-faults";

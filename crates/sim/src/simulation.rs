@@ -162,6 +162,9 @@ impl<'s> Simulation<'s> {
             return (None, false);
         }
         let state = self.describe();
+        if !self.can_meet() {
+            return (None, false);
+        }
         if self.reach < Reach::Order {
             self.world.checks.fail(
                 "T-16",
@@ -212,7 +215,20 @@ impl<'s> Simulation<'s> {
             .collect()
     }
 
+    /// Whether somebody may let in those who want in: where there are moderators, an honest one.
+    fn can_meet(&self) -> bool {
+        let moderators = &self.plan.moderators;
+        moderators.is_empty()
+            || moderators
+                .iter()
+                .any(|who| !self.world.checks.liars.contains(who))
+    }
+
+    /// Moderators who have parted are called back: without any, nobody comes in.
     fn all_who_want_enter(&mut self) {
+        for who in &self.plan.moderators {
+            self.world.members[*who].wants_in = true;
+        }
         for who in 0..self.plan.members {
             let there = matches!(
                 self.world.state(who),
@@ -341,8 +357,17 @@ impl<'s> Simulation<'s> {
             let Some(channel) = channel.filter(|_| peer.state() == SessionState::Joined) else {
                 continue;
             };
-            let first = members.iter().find(|member| channel.contains(member));
-            let waiting = channel.minus(&members);
+            // The first who may, and may for certain: moderators if there are any, and else moderators are let in.
+            let present = members.intersection(&channel);
+            let moderators: MemberSet = (self.plan.moderators.iter())
+                .map(|who| self.world.members[*who].id.clone())
+                .collect();
+            let theirs = present.intersection(&moderators);
+            let mut waiting = channel.minus(&members);
+            if theirs.is_empty() && !moderators.is_empty() {
+                waiting = waiting.intersection(&moderators);
+            }
+            let first = theirs.iter().next().or_else(|| present.iter().next());
             if first == Some(&self.world.members[who].id) && !waiting.is_empty() && peer.operation().is_none()
             {
                 let change = Change {

@@ -161,3 +161,42 @@ impl<G: GroupKeyAgreement + 'static> UseCipher for Lying<'_, G> {
         self.session::<E>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use concilium_session::Everybody;
+
+    use super::*;
+    use crate::{Plan, Rules, Wishes, simulation};
+
+    /// Members who keep to no policy.
+    fn lawless() -> Suite {
+        let parts = Parts {
+            gka: Gka::Plain,
+            cipher: Cipher::Plain,
+        };
+        Suite {
+            make: Box::new(move |identity, directory, name, mut settings| {
+                settings.policy = Arc::new(Everybody);
+                parts.session(identity, directory, name, settings)
+            }),
+            ..Suite::named(parts.gka, parts.cipher)
+        }
+    }
+
+    #[test]
+    fn o12_members_who_take_what_is_forbidden_are_found() {
+        let found = |suite: &Suite| {
+            let wishes = Wishes {
+                faults: crate::Faults::none(),
+                policy: Some(Rules::Moderators),
+                ..Wishes::default()
+            };
+            let runs = (0..6).map(|seed| simulation::run(&Plan::new(seed, &wishes), suite, false));
+            runs.flat_map(|outcome| outcome.violations)
+                .any(|violation| violation.rule == "O-12")
+        };
+        assert!(found(&lawless()));
+        assert!(!found(&Suite::named(Gka::Plain, Cipher::Plain)));
+    }
+}

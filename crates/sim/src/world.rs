@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
-use concilium_core::{Context, MemberId, SessionName, Time};
+use concilium_core::{Context, MemberId, MemberSet, SessionName, Time};
 use concilium_gka::{Directory, Identity};
-use concilium_session::{AnySession, Event, Output, SessionState, Settings};
+use concilium_session::{AnySession, Event, Moderators, Output, SessionState, Settings};
 use concilium_testkit::channel::{Channel, Delivery, Effect};
 use concilium_testkit::network::EPOCH;
 use rand_chacha::ChaCha20Rng;
@@ -127,11 +127,21 @@ impl fmt::Debug for World<'_> {
     }
 }
 
+/// The ids of these members.
+fn ids(whos: &BTreeSet<Who>) -> MemberSet {
+    let id = |who: &Who| MemberId::new(name(*who)).expect("names are short and not empty");
+    whos.iter().map(id).collect()
+}
+
 /// The settings that a plan asks for.
 pub(crate) fn settings(plan: &Plan) -> Settings {
     let mut settings = Settings::default();
     settings.auto_include = plan.auto_include;
     settings.stay_if_last = plan.stay_if_last;
+    settings.deniable = plan.deniable;
+    if !plan.moderators.is_empty() {
+        settings.policy = Arc::new(Moderators::new(ids(&plan.moderators)));
+    }
     settings.timing = concilium_liveness::Timing::new(plan.latency, plan.latency * plan.full_ack);
     settings
 }
@@ -182,7 +192,7 @@ impl<'s> World<'s> {
                 .enumerate()
                 .map(|(who, member)| (member.id.clone(), who))
                 .collect(),
-            checks: Checks::new(members.len()),
+            checks: Checks::new(members.len(), ids(&plan.moderators)),
             members,
             now: EPOCH,
             agenda: BTreeSet::new(),

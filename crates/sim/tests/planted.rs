@@ -7,7 +7,7 @@ mod bent;
 
 use concilium_sim::campaign::{self, Campaign};
 use concilium_sim::plan::Act;
-use concilium_sim::{Plan, Suite, Wishes, shrink, simulation};
+use concilium_sim::{Plan, Rules, Suite, Wishes, shrink, simulation};
 
 use bent::{BentCipher, BentGka, bug};
 
@@ -21,6 +21,8 @@ fn wishes() -> Wishes {
         steps: 30,
         faults: "none".parse().unwrap(),
         auto_include: Some(true),
+        policy: Some(Rules::Everybody),
+        deniable: Some(false),
         ..Wishes::default()
     }
 }
