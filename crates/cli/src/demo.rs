@@ -19,7 +19,7 @@ use concilium::gka::Identity;
 use concilium::keys::VerifyingKey;
 use concilium::{
     Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
-    SubsessionId, Timing,
+    SubsessionId, Summary, Timing,
 };
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
 use concilium_testkit::parts::Parts;
@@ -433,6 +433,7 @@ impl Demo {
         let subsession = self.boards.first().and_then(|board| board.subsession);
         let mut speakers = inside.iter().copied().cycle();
         let (mut left, mut round) = (count, 0_usize);
+        let mut latest = None;
         while left > 0 {
             round += 1;
             let chorus = if round % ROUNDS_PER_CHORUS == 2 { CHORUS } else { 1 };
@@ -454,6 +455,7 @@ impl Demo {
             for (who, body, answer) in answers {
                 let id = answer.await.map_err(|_| GoneError)??;
                 ids.push(id);
+                latest = Some((who, id));
                 self.expected.push(Expected {
                     id,
                     author: self.name(who)?.clone(),
@@ -468,6 +470,13 @@ impl Demo {
                 readers.iter().all(|who| boards.get(*who).is_some_and(has_all))
             })
             .await?;
+        }
+        if let Some((who, id)) = latest {
+            let waits_for = self
+                .handle(who)?
+                .ask(move |process| process.session().message(&id).map(|view| view.unacked))
+                .await?;
+            report.waits(self.clock.now(), who, &id, &waits_for.unwrap_or_default());
         }
         self.until(
             "everyone to know that everyone has seen everything",
@@ -522,6 +531,26 @@ impl Demo {
             None => format!("all {} agree", facts.len()),
         };
         report.agreed(self.clock.now(), &what);
+        self.sum_up(report).await
+    }
+
+    /// How things stand for everyone inside, as each sees it.
+    async fn sum_up(&mut self, report: &mut Report) -> Result<(), DemoError> {
+        let mut views: Vec<(Summary, MemberSet)> = Vec::new();
+        for who in &self.inside {
+            let name = self.name(*who)?.clone();
+            let summary = self
+                .handle(*who)?
+                .ask(|process| process.session().summary())
+                .await?;
+            match views.iter_mut().find(|(known, _)| *known == summary) {
+                Some((_, members)) => {
+                    members.insert(name);
+                }
+                None => views.push((summary, MemberSet::of(name))),
+            }
+        }
+        report.standing(self.clock.now(), &views);
         Ok(())
     }
 

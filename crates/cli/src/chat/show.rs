@@ -65,6 +65,7 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
         Event::ProposalRejected { change, cause } => {
             format!("your proposal ({}) was not taken: {cause}", change_words(change))
         }
+        Event::ProposalForbidden { by, change, why } => forbidden(by, change, why),
         Event::SomeoneEntered { member } => {
             format!("{0} is in the channel; /include {0} brings them in", name(member))
         }
@@ -86,6 +87,18 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Why a proposal of somebody else comes to nothing (O-12).
+fn forbidden(by: &MemberId, change: &Change, why: &str) -> String {
+    format!(
+        "{} wants to {}, which the rules of this session forbid to them; nothing comes of it: {why}",
+        name(by),
+        match change.is_refresh() {
+            true => "make new keys".to_owned(),
+            false => change_words(change),
+        }
+    )
 }
 
 fn action(kind: &ActionKind, stage: &ActionStage) -> Option<String> {
@@ -218,6 +231,16 @@ mod tests {
             );
             assert!(!format!("{warning} {advice}").contains('\n'), "A-48");
         }
+    }
+
+    #[test]
+    fn o12_what_the_rules_forbid_is_said_in_plain_words() {
+        let id = |name| MemberId::new(name).unwrap();
+        let change = Change::exclude(MemberSet::of(id("bob")));
+        let line = forbidden(&id("mal\nlory"), &change, "only moderators include and exclude");
+        assert!(line.contains("wants to exclude bob, which the rules"), "{line}");
+        assert!(line.ends_with(": only moderators include and exclude"), "{line}");
+        assert!(!line.contains('\n'), "A-48");
     }
 
     #[test]

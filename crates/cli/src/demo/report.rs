@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use concilium::{Change, Event, MemberId, MemberSet, MessageId, Time};
+use concilium::{Change, Event, MemberId, MemberSet, MessageId, Summary, Time};
 use concilium_relay::RelayStats;
 use serde_json::{Value, json};
 
@@ -286,6 +286,39 @@ impl Report {
             self.object(at, "agreed", json!({"what": what}));
         } else {
             self.line(at, &format!("checked: {what}"));
+        }
+    }
+
+    /// Who has not acknowledged a message yet, as far as its author knows.
+    pub(super) fn waits(&self, at: Time, author: usize, id: &MessageId, unacked: &MemberSet) {
+        if unacked.is_empty() {
+            return;
+        }
+        if self.json {
+            let by: Vec<String> = unacked.iter().map(text::name).collect();
+            let object = json!({"id": id.to_string(), "member": self.name(author), "by": by});
+            self.object(at, "unacked", object);
+        } else {
+            let (number, who) = (self.number(id), crowd(unacked));
+            self.line(at, &format!("   … {number} is not yet acknowledged by {who}"));
+        }
+    }
+
+    /// How things stand: who sees what.
+    pub(super) fn standing(&self, at: Time, views: &[(Summary, MemberSet)]) {
+        for (summary, members) in views {
+            if self.json {
+                let names = |members: &MemberSet| -> Vec<String> { members.iter().map(text::name).collect() };
+                let object = json!({
+                    "members": names(members), "waiting": summary.waiting, "unseen": summary.unseen,
+                    "absent": names(&summary.absent), "lines": summary.lines(),
+                });
+                self.object(at, "summary", object);
+            } else if views.len() == 1 && members.len() > 1 {
+                self.line(at, &format!("all see: {summary}"));
+            } else {
+                self.line(at, &format!("{} sees: {summary}", crowd(members)));
+            }
         }
     }
 

@@ -101,7 +101,14 @@ fn three_meet_talk_exclude_and_part() {
     carol.say("/history");
     carol.expect("include carol, done; chain ");
     carol.say("/warnings");
+    carol.expect("everyone is here");
     carol.expect("nothing is wrong");
+    carol.say("/abort");
+    carol.expect("not done: no operation is running; there is nothing to abort");
+    alice.say("seen?");
+    alice.expect("[5] alice: seen?");
+    alice.say("/acks");
+    alice.expect("[5] not seen by carol, as far as is known");
     carol.say("/part");
     let ended = carol.ended();
     assert_eq!((ended.code, ended.stderr.len()), (Some(0), 0), "{ended:?}");

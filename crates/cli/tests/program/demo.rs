@@ -72,6 +72,23 @@ fn three_members_and_five_messages() {
             .all(|event| event["packets"].as_u64() > Some(0))
     );
     assert!(named("warning-raised").is_empty());
+    // Who has not acknowledged the last message of a talk, as its author sees it.
+    let waits = named("unacked");
+    assert!(!waits.is_empty());
+    for wait in waits {
+        let by = wait["by"].as_array().unwrap();
+        assert!(!by.is_empty() && !by.contains(&wait["member"]), "{wait}");
+    }
+    // How things stand after each step but the last, for each who is inside.
+    let summaries = named("summary");
+    let views = summaries
+        .iter()
+        .map(|summary| summary["members"].as_array().unwrap().len());
+    assert_eq!(views.sum::<usize>(), 2 + 2 + 3 + 3 + 2 + 2 + 2 + 2);
+    for summary in summaries {
+        assert_eq!(summary["lines"][0], "not missing any message", "{summary}");
+        assert_eq!(summary["lines"][2], "everyone is here", "{summary}");
+    }
     let proven = last["proven"].to_string();
     assert!(proven.contains("bob, excluded, reads none of"), "{proven}");
 }
@@ -94,6 +111,8 @@ fn it_is_told_to_people_too() {
         "#1 alice: good morning",
         "✓ #",
         "checked: all 4 agree",
+        " is not yet acknowledged by ",
+        "not missing any message; ",
         "no warning",
         "All of it took",
     ] {
