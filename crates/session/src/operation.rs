@@ -375,7 +375,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn retire_current(&mut self) {
         if let Some(mut retired) = self.current.take() {
             retired.state.confirm_due = Time::NEVER;
-            retired.state.closes_at = self.clock.now().after(self.settings.timing.linger());
+            // M-9: nor does it close while our key is retired there: the next subsession has the same key for us, and we
+            // must not take it for one that signs.
+            if retired.encryptor.retired_key().is_none() {
+                retired.state.closes_at = self.clock.now().after(self.settings.timing.linger());
+            }
             self.past.push_front(retired);
             self.close_past(|place, _| place >= MAX_PAST);
         }

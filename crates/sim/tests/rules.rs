@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use concilium_session::WarningKind;
 use concilium_sim::{Cipher, Gka, Plan, Rules, Suite, Wishes, shrink, simulation};
 
 fn all_are_good(policy: Rules, deniable: bool, faults: &str, cipher: Cipher) {
@@ -29,6 +30,23 @@ fn o12_t16_moderators_let_everybody_in_in_the_end() {
 fn m09_t16_published_keys_sign_nothing_and_disturb_nothing() {
     all_are_good(Rules::Everybody, true, "none", Cipher::Aead);
     all_are_good(Rules::Everybody, true, "all", Cipher::Aead);
+}
+
+#[test]
+fn m09_t16_a_retired_key_is_not_forgotten_when_its_subsession_is_old() {
+    // Alice parts and hears nobody acknowledge it; bob makes new keys, in which hers is the one that she has retired.
+    let wishes = Wishes {
+        faults: "withhold".parse().unwrap(),
+        all_faults: true,
+        policy: Some(Rules::Everybody),
+        deniable: Some(true),
+        keep: concilium_sim::plan::read_numbers("8,21-23,26-27"),
+        ..Wishes::default()
+    };
+    let plan = Plan::new(500_024, &wishes);
+    let outcome = simulation::run(&plan, &Suite::named(Gka::Cliques, Cipher::Aead), false);
+    assert!(outcome.is_good(), "{:?}", outcome.violations);
+    assert!(outcome.warnings.contains_key(&WarningKind::FinishTimeout));
 }
 
 #[test]
