@@ -18,12 +18,12 @@ use concilium_testkit::network::EPOCH;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use crate::Suite;
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::dice::{Dice, source};
 use crate::link::{Arriving, Link};
 use crate::plan::{Plan, Split, Who, name};
+use crate::{Gka, Suite};
 
 /// The most inputs within one moment: only processes that answer each other without end reach it.
 const MAX_AT_ONCE: u64 = 200_000;
@@ -148,6 +148,9 @@ pub(crate) fn settings(plan: &Plan) -> Settings {
 
 impl<'s> World<'s> {
     pub(crate) fn new(suite: &'s Suite, plan: &Plan) -> Self {
+        let mut settings = settings(plan);
+        // Its signing keys are the same for ever: once retired, a member could never speak again.
+        settings.deniable &= suite.gka != Gka::Plain.name();
         let mut members = Vec::new();
         for who in 0..plan.members {
             let id = MemberId::new(name(who)).expect("names are short and not empty");
@@ -183,7 +186,7 @@ impl<'s> World<'s> {
             .collect();
         let mut world = Self {
             suite,
-            settings: settings(plan),
+            settings,
             name: SessionName::new("simulation").expect("a fixed name of fitting length"),
             directory: Arc::new(keys),
             channel: Channel::new(members.iter().map(|member| member.id.clone())),
