@@ -8,7 +8,7 @@ use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
     ReceiveError, Role,
 };
-use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, packet_id};
+use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
 
 use crate::session::{Proposal, Running, Stay};
 use crate::subsession::Subsession;
@@ -142,12 +142,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             before: data.before.clone(),
             after: data.after.clone(),
         };
-        if initial.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(&initial)) {
-            self.start_over();
-        }
+        let over = self.goes_over(&initial);
+        let gives_way = over.is_some() && self.gives_way(&initial);
         let Some(stay) = &mut self.stay else { return };
         let before = stay.resolver.clone();
-        let acceptance = match stay.resolver.initial(&initial, &stay.channel) {
+        let judged = match over {
+            Some(_) => Ok(Acceptance::Joining),
+            None => stay.resolver.initial(&initial, &stay.channel),
+        };
+        let acceptance = match judged {
             Ok(acceptance) => acceptance,
             Err(rejection) => {
                 stay.refuse(own);
@@ -164,9 +167,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
 
         let includes_us = data.after.contains(self.gka.me());
-        if author != *self.gka.me() {
-            stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
-        }
         let mut progress = None;
         let mut part = None;
         if includes_us {
@@ -195,6 +195,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 // Ours alone: the operation runs, and we cannot take part.
                 Err(_) => progress = Some(Err(no_randomness())),
             }
+        }
+        if let Some(resolver) = over {
+            self.start_over(resolver, gives_way);
+        }
+        let Some(stay) = &mut self.stay else { return };
+        if author != *self.gka.me() {
+            stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
         }
         let timing = self.settings.timing;
         let wait = if includes_us {
@@ -228,6 +235,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Some(Err(failure)) => self.broken(id, failure),
             None => {}
         }
+    }
+
+    /// Where we stand in the chain of those who propose to include us, should we be out, or better off there, and should their
+    /// proposal count for whoever is outside. One that does not, an old one shown again as well, takes us out of nothing
+    ///
+    fn goes_over(&self, to: &Initial) -> Option<Resolver> {
+        let stay = self.stay.as_ref()?;
+        if !(to.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(to))) {
+            return None;
+        }
+        let mut resolver = stay.resolver.clone();
+        resolver.start_over();
+        resolver.initial(to, &stay.channel).ok()?;
+        Some(resolver)
     }
 
     /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,

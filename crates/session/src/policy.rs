@@ -9,6 +9,7 @@ use concilium_gka::GroupKeyAgreement;
 use serde::{Deserialize, Serialize};
 
 use crate::Session;
+use crate::session::Kick;
 
 /// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal,
 /// before anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).
@@ -259,7 +260,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return Some((wish, for_action));
         }
         let stay = self.stay.as_ref()?;
-        if stay.departed.keys().any(|member| stay.channel.contains(member)) {
+        let is_back = |member: &&MemberId| stay.channel.contains(*member);
+        let is_on_its_way_out = |member: &MemberId| !stay.kicks.get(member).is_some_and(Kick::is_vain);
+        if stay.departed.keys().filter(is_back).any(is_on_its_way_out) {
             return None; // T-7: they are put out first; then it is ours to do.
         }
         let gone = wish.exclude.minus(&stay.channel);

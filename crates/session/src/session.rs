@@ -71,7 +71,7 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// Members excluded by an operation who are still in the channel, and who proposed it (T-10).
     pub(crate) excluded: BTreeMap<MemberId, MemberId>,
     /// Whom to put out of the channel, and when it is our turn to do so.
-    pub(crate) kicks: BTreeMap<MemberId, Time>,
+    pub(crate) kicks: BTreeMap<MemberId, Kick>,
     /// Our share of the current keys is bad: we can neither talk nor propose.
     pub(crate) bad_share: bool,
     /// When proposing something of our own accord failed last; it is not tried again at once.
@@ -95,6 +95,30 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) announce_at: Time,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
+}
+
+/// Somebody to be put out of the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kick {
+    /// When we ask for it, for the first time or again.
+    pub(crate) at: Time,
+    /// How often we have asked.
+    pub(crate) asked: u32,
+}
+
+impl Kick {
+    /// After so many requests it seems that the channel does not mean to.
+    const VAIN: u32 = 4;
+
+    /// To be asked for then.
+    pub(crate) fn due(at: Time) -> Self {
+        Self { at, asked: 0 }
+    }
+
+    /// Whether the channel should have done it long ago.
+    pub(crate) fn is_vain(&self) -> bool {
+        self.asked >= Self::VAIN
+    }
 }
 
 /// A proposal of ours that the channel has not returned yet (O-1: it has no id before).

@@ -7,6 +7,7 @@ use concilium_core::{Change, Context, MemberId, MemberSet, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
+use crate::session::Kick;
 use crate::talk::Which;
 use crate::{ActionKind, ActionOutcome, ActionStage, RejectionCause, Session, WarningKind};
 
@@ -51,7 +52,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                     .map(|sent| sent.sent_at.after(timing.channel_reply())),
             );
             times.extend(stay.operation.as_ref().map(|running| running.deadline));
-            times.extend(stay.kicks.values());
+            times.extend(stay.kicks.values().map(|kick| kick.at));
             if let Some(first) = stay.departed.values().min() {
                 times.push(first.after(timing.turn(self.rank(None))));
             }
@@ -152,7 +153,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let mut invited = MemberSet::new();
         for member in &change.include {
             if stay.excluded.contains_key(member) {
-                stay.kicks.entry(member.clone()).or_insert(now); // T-8
+                stay.kicks.entry(member.clone()).or_insert(Kick::due(now)); // T-8
             } else if idle && !stay.channel.contains(member) && action.invited.insert(member.clone()) {
                 invited.insert(member.clone());
             }
@@ -288,9 +289,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
         let mut due = Vec::new();
-        for (member, at) in &mut stay.kicks {
-            if *at <= now {
-                *at = now.after(again);
+        for (member, kick) in &mut stay.kicks {
+            if kick.at <= now {
+                kick.at = now.after(again);
+                kick.asked = kick.asked.saturating_add(1);
                 due.push(member.clone());
             }
         }
@@ -310,6 +312,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.look_for_missing_parents(which);
         }
         self.look_for_absent_members();
+        self.look_for_vain_kicks();
         self.look_for_missing_confirmations();
         self.look_for_differences();
     }
@@ -339,6 +342,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .filter(|member| silent(member))
             .collect();
         for member in absent {
+            self.warn(WarningKind::MemberAbsent, MemberSet::of(member));
+        }
+    }
+
+    /// A member has left the channel and come back, or so the channel says, and does not put it out again before it is
+    /// excluded (T-7).
+    fn look_for_vain_kicks(&mut self) {
+        let Some(stay) = &self.stay else { return };
+        let kicks = stay.kicks.iter().filter(|(_, kick)| kick.is_vain());
+        let there: Vec<_> = kicks
+            .map(|(member, _)| member.clone())
+            .filter(|member| stay.departed.contains_key(member))
+            .collect();
+        for member in there {
             self.warn(WarningKind::MemberAbsent, MemberSet::of(member));
         }
     }

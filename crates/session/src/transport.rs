@@ -9,7 +9,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Outcome, Resolver};
 
-use crate::session::Stay;
+use crate::session::{Kick, Stay};
 use crate::waiting::WaitingRoom;
 use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session, WarningKind};
 
@@ -30,8 +30,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
-    /// knows us for no member: we are in the channel as if we had just entered.
-    pub(crate) fn start_over(&mut self) {
+    /// knows us for no member: we are in the channel as if we had just entered, and go on from where `resolver` stands.
+    ///
+    /// Whoever `gives_way` was alone in a session of its own, which others may wait to be let into (T-11): it waits for them
+    /// for a while only, should nothing come of it.
+    pub(crate) fn start_over(&mut self, resolver: Resolver, gives_way: bool) {
         let Some(stay) = self.stay.take() else { return };
         let me = self.gka.me().clone();
         let channel = stay.channel.clone();
@@ -39,11 +42,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if self.actions.change().is_some() {
             self.settle_action(ActionOutcome::Left);
         }
-        let mut resolver = stay.resolver;
-        resolver.start_over();
+        let outside = Stay::outside(me, channel);
+        let (seniors, hopefuls) = if gives_way {
+            (MemberSet::new(), outside.seniors)
+        } else {
+            (outside.seniors, outside.hopefuls)
+        };
         self.stay = Some(Stay {
             resolver,
-            ..Stay::outside(me, channel)
+            seniors,
+            hopefuls,
+            ..outside
         });
     }
 
@@ -248,7 +257,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let rank = self.rank(first);
         let turn = self.clock.now().after(self.settings.timing.turn(rank));
         if let Some(stay) = &mut self.stay {
-            stay.kicks.entry(member).or_insert(turn);
+            stay.kicks.entry(member).or_insert(Kick::due(turn));
         }
     }
 
