@@ -236,6 +236,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (kind, confirmation) = (note.kind, note.confirmation.take());
         let body = std::mem::take(&mut note.body);
         let subsession_id = subsession.state.id;
+        // Whoever has gone since, and may be back, said then what a member on its way out knew: nothing about now (T-10).
+        let confirmation = confirmation.filter(|_| !subsession.state.gone.contains(&author));
 
         // data that had waited for its parents and turns out to follow its author's finish.
         let late = kind == Kind::DATA && subsession.state.finished.contains(&author);
