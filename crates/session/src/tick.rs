@@ -286,6 +286,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn kick_if_due(&mut self) {
+        if self.may_be_out() {
+            return; // The others may have let them in again, without us.
+        }
         let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
         let mut due = Vec::new();
@@ -426,7 +429,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .iter()
             .filter(|(_, since)| since.after(deadline) <= self.clock.now());
         let late: MemberSet = late.map(|(member, _)| member.clone()).collect();
-        if stay.bad_share {
+        if stay.bad_share || self.may_be_out() {
             return;
         }
         let late = late.intersection(&self.present());
