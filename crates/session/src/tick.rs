@@ -285,8 +285,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
+    /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
+    fn is_going(&self) -> bool {
+        self.may_be_out() || self.stay.as_ref().is_some_and(|stay| stay.leaving)
+    }
+
     fn kick_if_due(&mut self) {
-        if self.may_be_out() {
+        if self.is_going() {
             return; // The others may have let them in again, without us.
         }
         let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
@@ -429,7 +434,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .iter()
             .filter(|(_, since)| since.after(deadline) <= self.clock.now());
         let late: MemberSet = late.map(|(member, _)| member.clone()).collect();
-        if stay.bad_share || self.may_be_out() {
+        if stay.bad_share || self.is_going() {
             return;
         }
         let late = late.intersection(&self.present());
