@@ -25,6 +25,7 @@ const FOUND: [(u64, &str, &str); 8] = [
         "restart,disconnect,kick",
         "0,2-4,6,9,11-13,15-19,22-23,25-26",
     ),
+    (4492, "disconnect", "0-2,5,9-21,33,40,42-43"),
 ];
 
 #[test]
