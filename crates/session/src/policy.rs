@@ -260,7 +260,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return Some((wish, for_action));
         }
         let stay = self.stay.as_ref()?;
-        let is_back = |member: &&MemberId| stay.channel.contains(*member);
+        let is_back = |member: &&MemberId| stay.channel.contains(member);
         let is_on_its_way_out = |member: &MemberId| !stay.kicks.get(member).is_some_and(Kick::is_vain);
         if stay.departed.keys().filter(is_back).any(is_on_its_way_out) {
             return None; // T-7: they are put out first; then it is ours to do.
