@@ -143,7 +143,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             after: data.after.clone(),
         };
         let over = self.goes_over(&initial);
-        let gives_way = over.is_some() && self.gives_way(&initial);
         let Some(stay) = &mut self.stay else { return };
         let before = stay.resolver.clone();
         let judged = match over {
@@ -197,7 +196,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
         }
         if let Some(resolver) = over {
-            self.start_over(resolver, gives_way);
+            self.start_over(resolver);
         }
         let Some(stay) = &mut self.stay else { return };
         if author != *self.gka.me() {
@@ -263,9 +262,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
     /// two who are alone, the one with the lesser name stays. See decision 0013.
     fn gives_way(&self, to: &Initial) -> bool {
-        let me = self.gka.me();
-        let alone = self.members().len() == 1 && self.members().contains(me);
-        alone && (to.before.len() > 1 || to.author < *me)
+        self.is_alone() && (to.before.len() > 1 || to.author < *self.gka.me())
+    }
+
+    /// Whether we are the only member of our session.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members().len() == 1 && self.members().contains(self.gka.me())
     }
 
     /// A further packet of the running operation (O-3).

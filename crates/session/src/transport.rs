@@ -32,9 +32,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
     /// knows us for no member: we are in the channel as if we had just entered, and go on from where `resolver` stands.
     ///
-    /// Whoever `gives_way` was alone in a session of its own, which others may wait to be let into (T-11): it waits for them
-    /// for a while only, should nothing come of it.
-    pub(crate) fn start_over(&mut self, resolver: Resolver, gives_way: bool) {
+    /// Into the session of whoever was alone others may wait to be let (T-11): it waits for them for a while only, should
+    /// nothing come of it.
+    pub(crate) fn start_over(&mut self, resolver: Resolver) {
+        let was_alone = self.is_alone();
         let Some(stay) = self.stay.take() else { return };
         let me = self.gka.me().clone();
         let channel = stay.channel.clone();
@@ -43,7 +44,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.settle_action(ActionOutcome::Left);
         }
         let outside = Stay::outside(me, channel);
-        let (seniors, hopefuls) = if gives_way {
+        let (seniors, hopefuls) = if was_alone {
             (MemberSet::new(), outside.seniors)
         } else {
             (outside.seniors, outside.hopefuls)
