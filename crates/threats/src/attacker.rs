@@ -8,7 +8,7 @@ use concilium_core::{Change, MemberSet, Time};
 use concilium_gka::Identity;
 use concilium_testkit::parts::Parts;
 
-use crate::course::{Course, Moment, VICTIM};
+use crate::course::{Course, Moment, VICTIM, members};
 use crate::stage::{Keys, Process, Stage, directory, id, identity, key_of};
 
 /// An identity of this name with a key that nobody honest trusts.
@@ -159,12 +159,14 @@ impl Listener {
 /// A session of the same name in which the attacker plays everybody: the real keys of whom it can, made-up ones of the
 /// others.
 pub(crate) fn counterfeit(attacker: Attacker, parts: Parts) -> Stage {
-    let mut stage = Stage::new(parts, &["alice", "bob", "carol", VICTIM]);
-    let names = ["alice", "bob", "carol", VICTIM];
-    let identities = names.map(|name| match name {
-        VICTIM => attacker.identity_as(name),
-        other => made_up(other),
-    });
+    let names: Vec<&str> = members().collect();
+    let mut stage = Stage::new(parts, &names);
+    let identities: Vec<Identity> = (names.iter())
+        .map(|name| match *name {
+            VICTIM => attacker.identity_as(name),
+            other => made_up(other),
+        })
+        .collect();
     let keys = Arc::new(directory(&identities));
     for (seed, identity) in (100..).zip(identities) {
         stage.replace(Process::fresh(parts, identity, &keys, seed));

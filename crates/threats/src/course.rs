@@ -16,6 +16,11 @@ pub const VICTIM: &str = "tess";
 /// The others. Bob is the one in whose name attackers speak and join besides T's.
 pub(crate) const OTHERS: [&str; 3] = ["alice", "bob", "carol"];
 
+/// Everybody who is a member for most of the course.
+pub(crate) fn members() -> impl Iterator<Item = &'static str> {
+    OTHERS.into_iter().chain([VICTIM])
+}
+
 /// The subsessions of the course, one after the other; the leak comes in the middle of the fourth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
@@ -64,7 +69,7 @@ impl Moment {
 
     /// All that is said at this moment.
     pub(crate) fn bodies(self) -> impl Iterator<Item = String> {
-        OTHERS.into_iter().chain([VICTIM]).map(move |who| self.body(who))
+        members().map(move |who| self.body(who))
     }
 }
 
@@ -108,11 +113,7 @@ impl Course {
                 stage.change(who, change);
             }
             let at_hand = stage.session("alice").members().clone();
-            let members: Vec<&str> = OTHERS
-                .into_iter()
-                .chain([VICTIM])
-                .filter(|who| at_hand.contains(&id(who)))
-                .collect();
+            let members: Vec<&str> = members().filter(|who| at_hand.contains(&id(who))).collect();
             let subsession = stage.subsession("alice");
             assert!(subsession.is_some(), "{parts:?}: {moment:?}");
             for who in &members {

@@ -7,7 +7,7 @@ use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, MemberSet, packet};
 use concilium_gka::{Identity, signed};
 
-use crate::course::{OTHERS, VICTIM};
+use crate::course::{VICTIM, members};
 use crate::stage::{Keys, Process, Stage, id};
 
 /// What a member says to whoever is in.
@@ -46,9 +46,7 @@ pub(crate) fn join(stage: &Stage, impostor: Impostor, host: &str, seed: u64) -> 
     let change = Change::include(MemberSet::of(name.clone()));
     let _ = stage.act(host, |session, cx| session.change(change, cx));
     stage.run(A_WHILE);
-    let honest: Vec<&str> = OTHERS
-        .into_iter()
-        .chain([VICTIM])
+    let honest: Vec<&str> = members()
         .filter(|who| id(who) != name && !(*who == VICTIM && has_accomplice))
         .collect();
     let shares = |stage: &Stage, who: &str| {
@@ -91,9 +89,7 @@ pub(crate) fn propose(stage: &Stage, next: &Stage, author: &str, identity: &Iden
     let chain = stage.session("alice").chain();
     stage.channel.forge(&id(author), bytes, stage.now);
     stage.run(Duration::from_secs(1));
-    OTHERS
-        .into_iter()
-        .chain([VICTIM])
+    members()
         .filter(|who| *who != author)
         .any(|who| stage.session(who).chain() != chain || stage.session(who).operation().is_some())
 }

@@ -8,7 +8,7 @@ use concilium_core::packet;
 
 use crate::attacker::Attacker;
 use crate::cipher::Text;
-use crate::course::{OTHERS, VICTIM};
+use crate::course::{VICTIM, members};
 use crate::loot::Loot;
 use crate::stage::{Process, Stage, id};
 
@@ -50,9 +50,7 @@ pub(crate) fn shown_from(packets: &[Vec<u8>], names: &[&str]) -> Vec<ChannelEven
 /// Shows this to everybody honest, and looks whether they take anything that is new as written by `author`.
 pub(crate) fn is_believed(stage: &Stage, attacker: Attacker, author: &str, shown: &[ChannelEvent]) -> bool {
     let mut stage = stage.copy();
-    let honest: Vec<&str> = OTHERS
-        .into_iter()
-        .chain([VICTIM])
+    let honest: Vec<&str> = members()
         .filter(|who| *who != author && !(*who == VICTIM && attacker == Attacker::Seat))
         .collect();
     let said = |stage: &Stage, who: &str| {
