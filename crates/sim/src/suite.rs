@@ -11,9 +11,16 @@ use concilium_testkit::parts::{Cipher, Gka, Parts, UseCipher};
 
 use crate::lie::{LyingCipher, LyingGka};
 
-type Make = dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings) -> Box<dyn AnySession>;
-type Restore =
-    dyn Fn(Identity, Arc<dyn Directory>, SessionName, Settings, &[u8]) -> Option<Box<dyn AnySession>>;
+/// Whose session it is, and in what.
+pub(crate) struct Owner {
+    pub(crate) identity: Identity,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) name: SessionName,
+    pub(crate) settings: Settings,
+}
+
+type Make = dyn Fn(Owner) -> Box<dyn AnySession>;
+type Restore = dyn Fn(Owner, &[u8]) -> Option<Box<dyn AnySession>>;
 
 /// One key agreement and one cipher, and what can be expected of them.
 pub struct Suite {
@@ -43,18 +50,24 @@ impl Suite {
             gka: gka.to_string(),
             cipher: cipher.to_string(),
             is_secret: gka.is_secret() && cipher.is_secret(),
-            make: Box::new(move |identity, directory, name, settings| {
-                parts.session(identity, directory, name, settings)
+            make: Box::new(move |owner| {
+                parts.session(owner.identity, owner.directory, owner.name, owner.settings)
             }),
-            restore: Box::new(move |identity, directory, name, settings, snapshot| {
+            restore: Box::new(move |owner, snapshot| {
+                let Owner {
+                    identity,
+                    directory,
+                    name,
+                    settings,
+                } = owner;
                 let session = parts.restore(identity, directory, name, settings, snapshot);
                 session.ok().map(|session| session as Box<dyn AnySession>)
             }),
-            restore_lying: Box::new(move |identity, directory, name, settings, snapshot| {
+            restore_lying: Box::new(move |owner, snapshot| {
                 cipher.with(Lying {
-                    gka: LyingGka(gka.factory()(identity, directory)),
-                    name,
-                    settings,
+                    gka: LyingGka(gka.factory()(owner.identity, owner.directory)),
+                    name: owner.name,
+                    settings: owner.settings,
                     snapshot,
                 })
             }),
@@ -72,63 +85,47 @@ impl Suite {
             gka: gka.to_owned(),
             cipher: cipher.to_owned(),
             is_secret: true,
-            make: Box::new(move |identity, directory, name, settings| {
-                Box::new(Session::<G, E>::new(
-                    agreement(identity, directory),
-                    name,
-                    settings,
-                ))
+            make: Box::new(move |owner| {
+                let gka = agreement(owner.identity, owner.directory);
+                Box::new(Session::<G, E>::new(gka, owner.name, owner.settings))
             }),
-            restore: Box::new(move |identity, directory, name, settings, snapshot| {
-                let session = Session::<G, E>::restore(again(identity, directory), name, settings, snapshot);
-                session
-                    .ok()
-                    .map(|session| Box::new(session) as Box<dyn AnySession>)
+            restore: Box::new(move |owner, snapshot| {
+                let gka = again(owner.identity, owner.directory);
+                restored::<G, E>(gka, owner.name, owner.settings, snapshot)
             }),
-            restore_lying: Box::new(move |identity, directory, name, settings, snapshot| {
-                let lying = Lying {
-                    gka: LyingGka(lying(identity, directory)),
-                    name,
-                    settings,
-                    snapshot,
-                };
-                lying.session::<E>()
+            restore_lying: Box::new(move |owner, snapshot| {
+                let gka = LyingGka(lying(owner.identity, owner.directory));
+                restored::<LyingGka<G>, LyingCipher<E>>(gka, owner.name, owner.settings, snapshot)
             }),
         }
     }
 
-    pub(crate) fn start(
-        &self,
-        identity: Identity,
-        directory: Arc<dyn Directory>,
-        name: SessionName,
-        settings: Settings,
-    ) -> Box<dyn AnySession> {
-        (self.make)(identity, directory, name, settings)
+    /// A new session.
+    pub(crate) fn start(&self, owner: Owner) -> Box<dyn AnySession> {
+        (self.make)(owner)
     }
 
-    pub(crate) fn restore(
-        &self,
-        identity: Identity,
-        directory: Arc<dyn Directory>,
-        name: SessionName,
-        settings: Settings,
-        snapshot: &[u8],
-    ) -> Option<Box<dyn AnySession>> {
-        (self.restore)(identity, directory, name, settings, snapshot)
+    /// The session that a snapshot was taken of.
+    pub(crate) fn restore(&self, owner: Owner, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
+        (self.restore)(owner, snapshot)
     }
 
     /// As [`restore`](Self::restore), with parts that lie when they are told to.
-    pub(crate) fn restore_lying(
-        &self,
-        identity: Identity,
-        directory: Arc<dyn Directory>,
-        name: SessionName,
-        settings: Settings,
-        snapshot: &[u8],
-    ) -> Option<Box<dyn AnySession>> {
-        (self.restore_lying)(identity, directory, name, settings, snapshot)
+    pub(crate) fn restore_lying(&self, owner: Owner, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
+        (self.restore_lying)(owner, snapshot)
     }
+}
+
+fn restored<G: GroupKeyAgreement + 'static, E: MessageEncryptor + 'static>(
+    gka: G,
+    name: SessionName,
+    settings: Settings,
+    snapshot: &[u8],
+) -> Option<Box<dyn AnySession>> {
+    let session = Session::<G, E>::restore(gka, name, settings, snapshot);
+    session
+        .ok()
+        .map(|session| Box::new(session) as Box<dyn AnySession>)
 }
 
 /// A snapshot that goes on as a session whose parts can lie.
@@ -139,26 +136,11 @@ struct Lying<'a, G> {
     snapshot: &'a [u8],
 }
 
-impl<G: GroupKeyAgreement + 'static> Lying<'_, G> {
-    fn session<E: MessageEncryptor + 'static>(self) -> Option<Box<dyn AnySession>> {
-        let Self {
-            gka,
-            name,
-            settings,
-            snapshot,
-        } = self;
-        let session = Session::<LyingGka<G>, LyingCipher<E>>::restore(gka, name, settings, snapshot);
-        session
-            .ok()
-            .map(|session| Box::new(session) as Box<dyn AnySession>)
-    }
-}
-
 impl<G: GroupKeyAgreement + 'static> UseCipher for Lying<'_, G> {
     type Output = Option<Box<dyn AnySession>>;
 
     fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
-        self.session::<E>()
+        restored::<LyingGka<G>, LyingCipher<E>>(self.gka, self.name, self.settings, self.snapshot)
     }
 }
 
@@ -176,9 +158,9 @@ mod tests {
             cipher: Cipher::Plain,
         };
         Suite {
-            make: Box::new(move |identity, directory, name, mut settings| {
-                settings.policy = Arc::new(Everybody);
-                parts.session(identity, directory, name, settings)
+            make: Box::new(move |mut owner| {
+                owner.settings.policy = Arc::new(Everybody);
+                parts.session(owner.identity, owner.directory, owner.name, owner.settings)
             }),
             ..Suite::named(parts.gka, parts.cipher)
         }

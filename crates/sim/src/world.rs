@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::dice::{Dice, source};
 use crate::link::{Arriving, Link};
 use crate::plan::{Plan, Split, Who, name};
+use crate::suite::Owner;
 use crate::{Gka, Suite};
 
 /// The most inputs within one moment: only processes that answer each other without end reach it.
@@ -242,24 +243,12 @@ impl<'s> World<'s> {
 
     /// A session as a snapshot describes it, apart from the world.
     pub(crate) fn copy(&self, who: Who, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
-        self.suite.restore(
-            self.members[who].identity.clone(),
-            Arc::clone(&self.directory),
-            self.name.clone(),
-            self.settings.clone(),
-            snapshot,
-        )
+        self.suite.restore(self.owner(who), snapshot)
     }
 
     /// As [`copy`](Self::copy), with parts that lie when they are told to.
     pub(crate) fn lying_copy(&self, who: Who, snapshot: &[u8]) -> Option<Box<dyn AnySession>> {
-        self.suite.restore_lying(
-            self.members[who].identity.clone(),
-            Arc::clone(&self.directory),
-            self.name.clone(),
-            self.settings.clone(),
-            snapshot,
-        )
+        self.suite.restore_lying(self.owner(who), snapshot)
     }
 
     pub(crate) fn name_and_directory(&self) -> (&SessionName, &dyn Directory) {
@@ -267,12 +256,16 @@ impl<'s> World<'s> {
     }
 
     fn fresh(&self, who: Who) -> Box<dyn AnySession> {
-        self.suite.start(
-            self.members[who].identity.clone(),
-            Arc::clone(&self.directory),
-            self.name.clone(),
-            self.settings.clone(),
-        )
+        self.suite.start(self.owner(who))
+    }
+
+    fn owner(&self, who: Who) -> Owner {
+        Owner {
+            identity: self.members[who].identity.clone(),
+            directory: Arc::clone(&self.directory),
+            name: self.name.clone(),
+            settings: self.settings.clone(),
+        }
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
