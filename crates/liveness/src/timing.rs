@@ -157,6 +157,22 @@ impl Timing {
         cx.jitter(self.broadcast_latency * 4, self.broadcast_latency * 16)
     }
 
+    /// How long a member who has shown that it is in another session may have to show that it is with us after all, before
+    /// one of us goes to the other (T-17), after so many times: long enough for an answer that was lost to be sent again;
+    /// twice as long after each further time, up to 64 times; spread so that not everybody goes at once.
+    pub fn reunion_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
+        let delay = self.full_ack.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS));
+        cx.jitter(delay.saturating_mul(2), delay.saturating_mul(3))
+    }
+
+    /// How long somebody who waits outside, and has come back so many times before, may hear nothing at all from those whom it
+    /// waits for (T-17): longer than an idle session is silent (L-5).
+    #[must_use]
+    pub fn silence(&self, times: u32) -> Duration {
+        let doublings = times.min(Self::MAX_DOUBLINGS);
+        (self.full_ack * 10).saturating_mul(1 << doublings)
+    }
+
     /// How long we keep trying to join (T-12).
     #[must_use]
     pub fn join_deadline(&self) -> Duration {

@@ -471,4 +471,12 @@ impl Resolver {
     pub fn history(&self) -> &[Record] {
         self.history.records()
     }
+
+    /// Whether our chain ends with this packet, or did so before, as far as the [history](Self::history) reaches.
+    #[must_use]
+    pub fn has_been_at(&self, packet: &PacketId) -> bool {
+        let at_head = self.head().is_some_and(|head| head.link.packet == *packet);
+        let mut records = self.history().iter();
+        at_head || records.any(|record| record.link.packet == *packet)
+    }
 }

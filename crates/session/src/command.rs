@@ -182,7 +182,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    fn begin(&mut self, kind: ActionKind) -> ActionId {
+    pub(crate) fn begin(&mut self, kind: ActionKind) -> ActionId {
         self.actions.begin(kind, self.clock.now())
     }
 

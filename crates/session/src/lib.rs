@@ -35,6 +35,7 @@ mod event;
 mod log;
 mod operation;
 mod policy;
+mod reunion;
 mod session;
 mod settings;
 mod snapshot;

@@ -10,6 +10,7 @@ use concilium_gka::{
 };
 use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
 
+use crate::reunion::Estranged;
 use crate::session::{Proposal, Running, Stay};
 use crate::subsession::Subsession;
 use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Session, WarningKind};
@@ -79,6 +80,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Ok(opened) => opened,
             Err(error) => return self.skip(from, &error),
         };
+        self.heard_from_outside(from);
+        if self.stay.as_ref().is_some_and(|stay| !stay.channel.contains(from)) {
+            self.estranged(from, cx);
+        }
         let Some(stay) = &mut self.stay else { return };
         let id = packet_id(bytes, from, &stay.channel); // O-1
         match opened.role().clone() {
@@ -152,8 +157,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let acceptance = match judged {
             Ok(acceptance) => acceptance,
             Err(rejection) => {
+                let is_elsewhere = !stay.resolver.has_been_at(&data.parent);
                 stay.refuse(own);
                 stay.look_from_outside(&data);
+                // Outside, everybody's chain is new to us: but we should be in nobody's session.
+                let is_elsewhere = if stay.resolver.is_member() {
+                    is_elsewhere
+                } else {
+                    data.before.contains(self.gka.me()) && data.after.contains(self.gka.me())
+                };
+                if rejection.is_evidence() || is_elsewhere {
+                    self.estranged(&author, cx);
+                }
                 if rejection.is_evidence() {
                     self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
                 }
@@ -201,6 +216,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         if author != *self.gka.me() {
             stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
+            stay.estranged.forget(&author);
         }
         let timing = self.settings.timing;
         let wait = if includes_us {
@@ -231,7 +247,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         });
         match progress {
             Some(Ok(progress)) => self.progress(id, progress, cx),
-            Some(Err(failure)) => self.broken(id, failure),
+            Some(Err(failure)) => self.broken(id, failure, cx),
             None => {}
         }
     }
@@ -275,6 +291,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let author = opened.author().clone();
         let Some(stay) = &mut self.stay else { return };
         if !stay.resolver.is_running(&initial) {
+            // Nobody works at what none has accepted.
+            let ended = stay.resolver.history().iter().any(|record| record.initial == initial);
+            if !ended && stay.resolver.is_member() {
+                self.estranged(&author, cx);
+            }
             return self.skip(&author, &"it belongs to an operation that is not running");
         }
         let part = stay
@@ -286,7 +307,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         match part.receive(opened, cx) {
             Ok(progress) => self.progress(id, progress, cx),
-            Err(ReceiveError::Failed(failure)) => self.broken(id, failure),
+            Err(ReceiveError::Failed(failure)) => self.broken(id, failure, cx),
             Err(error) => self.skip(&author, &error),
         }
     }
@@ -330,10 +351,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         );
         let Some(next) = next else {
             // The key agreement broke its contract: keys that do not fit the members. Nobody can talk with them.
-            return self.left_without_keys(&record, None);
+            return self.left_without_keys(&record, None, cx);
         };
         stay.keys = Some(outcome.state);
         stay.bad_share = false;
+        stay.estranged = Estranged::default();
         if record.include.contains(&me) {
             stay.included_at = Some(now);
         }
@@ -431,32 +453,43 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// The operation has failed for us, by what we can see and others perhaps cannot (C-10).
-    fn broken(&mut self, last: PacketId, failure: Failure) {
+    fn broken(&mut self, last: PacketId, failure: Failure, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
         let Some(running) = stay.operation.as_mut() else {
             return;
         };
         running.part = None; // K-4: its secrets are gone
         let initial = running.initial;
+        let joins = stay
+            .resolver
+            .running()
+            .is_some_and(|running| running.joins(self.gka.me()));
         let members = failure.culprit.clone().map(MemberSet::of).unwrap_or_default();
         let ended = if failure.ends {
             stay.resolver.finished(last, &initial).ok()
         } else {
             None
         };
-        self.warn(WarningKind::BadShare, members);
+        // A joiner has seen nothing yet: what it is shown may be a former course of the same operation, and nobody is to
+        // blame but the channel.
+        let shown_again = joins && failure.culprit.is_none();
+        if !shown_again {
+            self.warn(WarningKind::BadShare, members);
+        }
         let _ = self.send_abort(initial);
         if let Some(record) = ended {
             // The others have moved on with keys that we do not have. The abort comes too late to stop them; it
             // tells them.
-            self.left_without_keys(&record, Some(failure));
+            self.left_without_keys(&record, Some(failure), cx);
         }
     }
 
     /// We are a member, and hold no keys to talk with.
-    fn left_without_keys(&mut self, record: &Record, failure: Option<Failure>) {
+    fn left_without_keys(&mut self, record: &Record, failure: Option<Failure>, cx: &mut Context<'_>) {
         let before = self.members().clone();
+        let wait = self.settings.timing.reunion_delay(self.reunions, cx);
         if let Some(stay) = &mut self.stay {
+            stay.estranged.decide_at = self.clock.now().after(wait);
             stay.operation = None;
             stay.keys = None;
             stay.bad_share = true;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Actions;
 use crate::clock::Clock;
 use crate::log::Log;
+use crate::reunion::Estranged;
 use crate::subsession::Subsession;
 use crate::waiting::WaitingRoom;
 use crate::{Event, Output, SessionState, Settings, Warnings};
@@ -38,6 +39,8 @@ pub struct Session<G: GroupKeyAgreement, E: MessageEncryptor> {
     pub(crate) log: Log,
     pub(crate) warnings: Warnings,
     pub(crate) outputs: VecDeque<Output>,
+    /// How often we have left to come back since a chain was last confirmed by all (T-17).
+    pub(crate) reunions: u32,
     /// The state that was last announced.
     pub(crate) announced: SessionState,
 }
@@ -93,6 +96,10 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// (K-14). Never, if the key agreement has nothing to announce.
     pub(crate) announcements: u32,
     pub(crate) announce_at: Time,
+    /// Who in the channel is elsewhere (T-17).
+    pub(crate) estranged: Estranged,
+    /// We leave the channel to come back (T-17).
+    pub(crate) coming_back: bool,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
 }
@@ -177,6 +184,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             log: Log::default(),
             warnings: Warnings::default(),
             outputs: VecDeque::new(),
+            reunions: 0,
             announced: SessionState::Parted,
         }
     }

@@ -16,6 +16,10 @@ pub struct Settings {
     pub auto_include: bool,
     /// Stay in the channel when everybody else has left (T-13). Off by default.
     pub stay_if_last: bool,
+    /// Leave the channel and enter it again when others in it have shown for a while that they are in another session and we
+    /// are the fewer, when we are left without keys, or when we wait outside and hear nobody (T-17). On by default: nobody
+    /// has to find out by hand why they do not hear each other. Off, it is for the owner to do.
+    pub reunite: bool,
     /// The figures that all waits derive from (L-7).
     pub timing: Timing,
     /// How often a proposal of ours that lost a race is made again while it still makes sense (T-14).
@@ -37,6 +41,7 @@ impl Default for Settings {
         Self {
             auto_include: false,
             stay_if_last: false,
+            reunite: true,
             timing: Timing::default(),
             max_proposals: 8,
             deniable: false,
@@ -52,6 +57,7 @@ impl PartialEq for Settings {
         let Self {
             auto_include,
             stay_if_last,
+            reunite,
             timing,
             max_proposals,
             deniable,
@@ -60,6 +66,7 @@ impl PartialEq for Settings {
         } = self;
         *auto_include == other.auto_include
             && *stay_if_last == other.stay_if_last
+            && *reunite == other.reunite
             && *timing == other.timing
             && *max_proposals == other.max_proposals
             && *deniable == other.deniable

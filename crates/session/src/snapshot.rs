@@ -86,7 +86,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         parts.push(&(self.gka.me(), &self.name));
         parts.push_bytes(self.settings.policy.name().as_bytes());
         parts.push_bytes(&self.gka.export_announcements());
-        parts.push(&(self.clock, self.announced));
+        parts.push(&(self.clock, self.announced, self.reunions));
         parts.push(&self.actions);
         parts.push(&self.waiting);
         parts.push(&self.log);
@@ -120,10 +120,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             (stay.retry_at, stay.aborted, stay.include_at),
             (stay.announcements, stay.announce_at),
             stay.unsure_until,
-            stay.leaving,
+            (stay.leaving, stay.coming_back),
             &stay.owing,
             stay.included_at,
         ));
+        parts.push(&stay.estranged);
         parts.push(&stay.keys.is_some());
         if let Some(keys) = &stay.keys {
             parts.push_bytes(&keys.export());
@@ -176,7 +177,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         gka.restore_announcements(&parts.bytes()?.0)
             .map_err(|_| RestoreError)?;
-        let (clock, announced) = parts.take()?;
+        let (clock, announced, reunions) = parts.take()?;
         let actions = parts.take()?;
         let waiting = parts.take()?;
         let log = parts.take()?;
@@ -208,6 +209,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             log,
             warnings,
             outputs,
+            reunions,
             announced,
         })
     }
@@ -247,10 +249,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             (retry_at, aborted, include_at),
             announced,
             unsure_until,
-            leaving,
+            (leaving, coming_back),
             owing,
             included_at,
         ) = parts.take()?;
+        let estranged = parts.take()?;
         let (announcements, announce_at) = announced;
         let keys = parts.optional(|parts| gka.restore_state(&parts.bytes()?.0).map_err(|_| RestoreError))?;
         let (proposal, refused): (bool, u64) = parts.take()?;
@@ -297,6 +300,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             owing,
             announcements,
             announce_at,
+            estranged,
+            coming_back,
             included_at,
         })
     }

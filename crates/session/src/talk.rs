@@ -60,6 +60,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 suspicious: self.expects_to_read(from),
             };
             self.waiting.push(from, waiting);
+            self.heard_from_outside(from);
         }
     }
 
@@ -334,6 +335,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         };
         subsession.state.presence.heard(author, now);
+        if which == Which::Current
+            && let Some(stay) = &mut self.stay
+            && !stay.resolver.differences().contains_key(author)
+        {
+            stay.estranged.forget(author);
+        }
+        let Some(subsession) = self.subsession_mut(which) else {
+            return;
+        };
         // Mostly nothing has been sent again, and then there is nothing to look up.
         let (transcript, resends) = (&subsession.transcript, &subsession.state.resends);
         let unseen = |id: &&MessageId| {
@@ -398,6 +408,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 match confirmation {
                     Confirmation::Consistent => {
                         stay.owing.remove(member);
+                        if stay.owing.is_empty() && stay.resolver.differences().is_empty() {
+                            self.reunions = 0;
+                        }
                         self.clear_warnings(|warning| {
                             warning.kind == WarningKind::ChainUnconfirmed && warning.members.contains(member)
                         });

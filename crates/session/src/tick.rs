@@ -7,7 +7,7 @@ use concilium_core::{Change, Context, MemberId, MemberSet, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
-use crate::session::Kick;
+use crate::session::{Kick, Stay};
 use crate::talk::Which;
 use crate::{ActionKind, ActionOutcome, ActionStage, RejectionCause, Session, WarningKind};
 
@@ -27,7 +27,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.found_if_senior(cx);
         self.announce_if_due(cx);
         self.kick_if_due();
-        self.look_for_trouble();
+        self.look_for_trouble(cx);
+        self.reunite_if_due(cx);
         if let Err(error) = self.pursue(cx) {
             self.cannot_propose(&error);
         }
@@ -61,6 +62,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 stay.include_at,
                 stay.announce_at,
                 stay.found_at,
+                stay.estranged.decide_at,
+                stay.estranged.silent_at,
                 stay.unsure_until,
             ]);
             let deadline = timing.confirmation_deadline();
@@ -79,7 +82,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn rejoin(&mut self) {
         let timing = self.settings.timing;
         let now = self.clock.now();
-        if self.stay.is_some() || !self.actions.is_joining() {
+        if let Some(stay) = &self.stay {
+            if stay.coming_back && stay.retry_at <= now {
+                self.leave(); // The channel has not let us go yet.
+            }
+            return;
+        }
+        if !self.actions.is_joining() {
             return;
         }
         let Some(action) = self.actions.current_mut() else {
@@ -286,7 +295,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
-    fn is_going(&self) -> bool {
+    pub(crate) fn is_going(&self) -> bool {
         self.may_be_out() || self.stay.as_ref().is_some_and(|stay| stay.leaving)
     }
 
@@ -310,10 +319,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// Raises the warnings whose time has come, and clears those that have lost their ground.
-    fn look_for_trouble(&mut self) {
+    fn look_for_trouble(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
-        for from in self.waiting.expire(now) {
-            self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
+        for (from, suspicious) in self.waiting.expire(now) {
+            let stay = self.stay.as_ref().filter(|stay| stay.resolver.is_member());
+            if stay.is_some_and(|stay| stay.channel.contains(&from) || self.is_alone()) {
+                self.estranged(&from, cx);
+            }
+            if suspicious {
+                self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
+            }
         }
         for which in self.whiches() {
             self.look_for_missing_acks(which);
@@ -322,7 +337,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.look_for_absent_members();
         self.look_for_vain_kicks();
         self.look_for_missing_confirmations();
-        self.look_for_differences();
+        self.look_for_differences(cx);
     }
 
     /// L-5: a member that owes an answer for long, and has given no sign of life meanwhile.
@@ -448,10 +463,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// O-10: a member that has accepted other operations than we have. Also what was said before an operation ended
     /// is decided when it ends.
-    fn look_for_differences(&mut self) {
+    fn look_for_differences(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = &self.stay else { return };
         let differing: Vec<MemberId> = stay.resolver.differences().keys().cloned().collect();
         for member in differing {
+            self.estranged(&member, cx);
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(member));
         }
     }
@@ -520,7 +536,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             };
             if stay.include_at <= self.clock.now() {
                 let comers = comers.into_iter().filter(|member| !unwanted(member)).collect();
-                wish.include.extend(self.permitted_comers(&wish, comers));
+                let comers = stay.in_turn(self.permitted_comers(&wish, comers));
+                wish.include.extend(comers);
             }
             refresh |= self.refresh_due().is_some_and(|due| due <= self.clock.now());
         }
@@ -593,5 +610,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         ) {
             self.settle_action(ActionOutcome::Rejected(RejectionCause::Other(error.to_string())));
         }
+    }
+}
+
+impl<G: GroupKeyAgreement> Stay<G> {
+    /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
+    /// who does not answer keeps nobody else out.
+    fn in_turn(&self, comers: MemberSet) -> MemberSet {
+        let Some(turn) = self.aborted.checked_sub(1) else {
+            return comers;
+        };
+        let places = comers.len().max(1);
+        comers.into_iter().skip(turn as usize % places).take(1).collect()
     }
 }

@@ -9,6 +9,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Outcome, Resolver};
 
+use crate::reunion::Estranged;
 use crate::session::{Kick, Stay};
 use crate::waiting::WaitingRoom;
 use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session, WarningKind};
@@ -25,6 +26,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let me = self.gka.me().clone();
         members.insert(me.clone());
         self.stay = Some(Stay::outside(me, members));
+        self.wait_for_seniors();
         self.found_if_senior(cx);
         self.announce(cx);
     }
@@ -145,8 +147,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         for member in &stay.channel {
             self.gka.forget(member); // K-14: they announce themselves when we come again.
         }
+        let parting = self.actions.is_parting();
         match self.actions.current().map(|action| &action.kind) {
-            Some(ActionKind::Join) if !stay.leaving => {
+            Some(ActionKind::Join) if !stay.leaving || stay.coming_back => {
                 // T-12: kicked while trying to join: again, after a while.
                 let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
@@ -157,6 +160,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Some(_) => self.settle_action(ActionOutcome::Left),
             None => {}
         }
+        if stay.coming_back && self.actions.current().is_none() && !parting {
+            self.begin_anew(cx);
+        }
     }
 
     /// Somebody else is in the channel now.
@@ -165,6 +171,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !stay.channel.insert(member.clone()) {
             return;
         }
+        stay.estranged.forget(&member);
         let is_member = stay.resolver.is_member();
         self.announce(cx); // K-14: whoever comes after us has not seen what we announced.
         let Some(stay) = self.stay.as_mut().filter(|_| is_member) else {
@@ -195,6 +202,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         stay.hopefuls.remove(member);
         stay.heirs.remove(member);
         stay.kicks.remove(member);
+        stay.estranged.forget(member);
         if stay.excluded.remove(member).is_some()
             && let Some(action) = self.actions.current_mut()
         {
@@ -307,6 +315,8 @@ impl<G: GroupKeyAgreement> Stay<G> {
             owing: BTreeMap::new(),
             announcements: 0,
             announce_at: Time::NEVER,
+            estranged: Estranged::default(),
+            coming_back: false,
             included_at: None,
         }
     }

@@ -50,20 +50,18 @@ impl WaitingRoom {
             .collect()
     }
 
-    /// Takes out what has waited long enough: whose it was, if it was suspicious.
-    pub(crate) fn expire(&mut self, now: Time) -> Vec<MemberId> {
-        let mut suspects = Vec::new();
+    /// Takes out what has waited long enough: whose it was, and whether any of it was suspicious.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<(MemberId, bool)> {
+        let mut senders = Vec::new();
         self.senders.retain(|from, queue| {
-            while queue.front().is_some_and(|waiting| waiting.until <= now) {
-                if queue.pop_front().is_some_and(|waiting| waiting.suspicious)
-                    && suspects.last() != Some(from)
-                {
-                    suspects.push(from.clone());
-                }
+            let mut suspicious = None;
+            while let Some(expired) = queue.pop_front_if(|waiting| waiting.until <= now) {
+                suspicious = Some(expired.suspicious || suspicious == Some(true));
             }
+            senders.extend(suspicious.map(|suspicious| (from.clone(), suspicious)));
             !queue.is_empty()
         });
-        suspects
+        senders
     }
 
     /// How many packets wait.
@@ -124,8 +122,9 @@ mod tests {
         room.push(&from, waiting(5, 10));
         room.push(&from, waiting(6, 10));
         assert_eq!(room.next_timeout(), Time::from_millis(5));
-        assert_eq!(room.expire(Time::from_millis(5)), [], "not suspicious");
-        assert_eq!(room.expire(Time::from_millis(6)), [from]);
+        assert_eq!(room.expire(Time::from_millis(4)), []);
+        assert_eq!(room.expire(Time::from_millis(5)), [(from.clone(), false)]);
+        assert_eq!(room.expire(Time::from_millis(6)), [(from, true)]);
         assert_eq!(room.next_timeout(), Time::NEVER);
     }
 }

@@ -117,6 +117,18 @@ impl Link {
         self.queue.pop_first().map(|(_, arriving)| arriving)
     }
 
+    /// Whether the member is out of the channel already and has yet to hear of it.
+    pub(crate) fn brings_left(&self) -> bool {
+        let mut events = self.queue.values().map(|arriving| &arriving.delivery.event);
+        events.any(|event| *event == ChannelEvent::Left)
+    }
+
+    /// Whether the member is in the channel already and has yet to hear of it.
+    pub(crate) fn brings_entered(&self) -> bool {
+        let mut events = self.queue.values().map(|arriving| &arriving.delivery.event);
+        events.any(|event| matches!(event, ChannelEvent::Entered { .. }))
+    }
+
     /// Nothing that is on its way arrives.
     pub(crate) fn cut(&mut self) {
         self.queue.clear();

@@ -144,7 +144,11 @@ impl<'s> Simulation<'s> {
 
     fn bound(&self) -> Duration {
         let members = u32::try_from(self.plan.members).unwrap_or(u32::MAX);
-        self.world.full_ack() * FULL_ACKS_TO_CONVERGE
+        let full_acks = match self.reach {
+            Reach::Order | Reach::Insider => 3 * FULL_ACKS_TO_CONVERGE,
+            _ => FULL_ACKS_TO_CONVERGE,
+        };
+        self.world.full_ack() * full_acks
             + self.world.latency() * (LATENCIES_TO_CONVERGE + 8 * members)
     }
 
@@ -183,6 +187,7 @@ impl<'s> Simulation<'s> {
             );
             return (None, false);
         }
+        self.world.note(|| format!("-- not together: {state}"));
         self.world
             .note(|| "-- whoever is not with the most leaves and comes back".to_owned());
         for everyone in [false, true] {
@@ -250,7 +255,7 @@ impl<'s> Simulation<'s> {
             self.world.run_until(self.world.now.after(step));
             rounds += 1;
             if !self.plan.auto_include && rounds.is_multiple_of(6) {
-                self.users_include();
+                self.users_include(rounds / 6);
             }
             let wanting = self.wanting();
             if wanting.len() < 2 {
@@ -348,7 +353,7 @@ impl<'s> Simulation<'s> {
     }
 
     /// Without auto-include somebody has to let in those who wait: users do so.
-    fn users_include(&mut self) {
+    fn users_include(&mut self, turn: u64) {
         for who in 0..self.plan.members {
             let Some(peer) = self.world.peer(who) else {
                 continue;
@@ -366,6 +371,11 @@ impl<'s> Simulation<'s> {
             let mut waiting = channel.minus(&members);
             if theirs.is_empty() && !moderators.is_empty() {
                 waiting = waiting.intersection(&moderators);
+            }
+            if !turn.is_multiple_of(2) {
+                // One of them may be the one who does not answer.
+                let place = (turn / 2) as usize % waiting.len().max(1);
+                waiting = waiting.into_iter().skip(place).take(1).collect();
             }
             let first = theirs.iter().next().or_else(|| present.iter().next());
             if first == Some(&self.world.members[who].id) && !waiting.is_empty() && peer.operation().is_none()

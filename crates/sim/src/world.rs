@@ -49,6 +49,8 @@ pub(crate) struct Member {
     /// Whether its user wants to be in the session.
     pub(crate) wants_in: bool,
     rejoin_at: Time,
+    /// By whom it was invited while it had yet to hear that it is out: it comes in when it has.
+    invited_by: Option<Who>,
     /// So many packets of it are still lost, or changed by itself.
     pub(crate) lose: usize,
     pub(crate) mutate: usize,
@@ -169,6 +171,7 @@ impl<'s> World<'s> {
                 stalled_until: Time::ZERO,
                 wants_in: false,
                 rejoin_at: Time::NEVER,
+                invited_by: None,
                 lose: 0,
                 mutate: 0,
                 resign: 0,
@@ -587,6 +590,18 @@ impl<'s> World<'s> {
                 )
             });
         }
+        if let ChannelAction::Invite { member } = &action
+            && let Some(invited) = self.number(member)
+            && self.members[invited].link.brings_left()
+        {
+            self.members[invited].invited_by = Some(who);
+            return;
+        }
+        if action == ChannelAction::Enter && self.channel.members().contains(&id) {
+            // Told by a lie that it is out: a server takes a new connection for the end of the one before.
+            self.channel.leave(&id, self.now);
+            self.route(false);
+        }
         let effect = self.channel.ask(&id, action, self.now);
         self.route(false);
         if let (Effect::Ordered(Some(number)), true) = (effect, self.twice_next) {
@@ -726,6 +741,15 @@ impl<'s> World<'s> {
     pub(crate) fn heal(&mut self) {
         self.sides = None;
         self.twice_next = false;
+        // Whoever was told by a lie that it is out has ended its connection.
+        for who in 0..self.members.len() {
+            let id = self.members[who].id.clone();
+            let out = self.peer(who).is_some_and(|peer| peer.channel().is_none());
+            if out && !self.members[who].link.brings_entered() {
+                self.channel.leave(&id, self.now);
+                self.route(false);
+            }
+        }
         for who in 0..self.members.len() {
             let now = self.now;
             let member = &mut self.members[who];
@@ -757,6 +781,11 @@ impl<'s> World<'s> {
             self.arrive_forged(who, delivery.event);
         } else {
             self.input(who, |peer, cx| peer.handle(delivery.event, cx));
+        }
+        let member = &mut self.members[who];
+        if let Some(by) = member.invited_by.take_if(|_| !member.link.brings_left()) {
+            let member = self.members[who].id.clone();
+            self.ask(by, ChannelAction::Invite { member });
         }
     }
 

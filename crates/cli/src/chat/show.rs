@@ -65,6 +65,16 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
         Event::ProposalRejected { change, cause } => {
             format!("your proposal ({}) was not taken: {cause}", change_words(change))
         }
+        Event::ComingBack { elsewhere } if elsewhere.is_empty() => {
+            "without keys here; leaving, and coming back to be let in anew".to_owned()
+        }
+        Event::ComingBack { elsewhere } => format!(
+            "{} in another session in this channel; leaving, and coming back to be in one with all",
+            match elsewhere.len() {
+                1 => format!("{} is", names(elsewhere)),
+                _ => format!("{} are", names(elsewhere)),
+            }
+        ),
         Event::ProposalForbidden { by, change, why } => forbidden(by, change, why),
         Event::SomeoneEntered { member } => {
             format!("{0} is in the channel; /include {0} brings them in", name(member))

@@ -8,7 +8,7 @@ pub struct EventKind(&'static str);
 
 impl EventKind {
     /// The names of all kinds. Each event has exactly one, so that `action-settled` is no `action`.
-    const ALL: [&'static str; 18] = [
+    const ALL: [&'static str; 19] = [
         "state-changed",
         "message",
         "unknown-message",
@@ -17,6 +17,7 @@ impl EventKind {
         "operation-started",
         "operation-failed",
         "proposal-rejected",
+        "coming-back",
         "proposal-forbidden",
         "someone-entered",
         "someone-left",
@@ -47,6 +48,7 @@ impl EventKind {
             Event::OperationStarted { .. } => "operation-started",
             Event::OperationFailed { .. } => "operation-failed",
             Event::ProposalRejected { .. } => "proposal-rejected",
+            Event::ComingBack { .. } => "coming-back",
             Event::ProposalForbidden { .. } => "proposal-forbidden",
             Event::SomeoneEntered { .. } => "someone-entered",
             Event::SomeoneLeft { .. } => "someone-left",

@@ -177,6 +177,7 @@ fn session_event(event: &Event) -> Fields {
         Event::ProposalRejected { change, cause } => {
             vec![("change", text(change)), ("cause", text(cause))]
         }
+        Event::ComingBack { elsewhere } => vec![("elsewhere", list(elsewhere))],
         Event::ProposalForbidden { by, change, why } => {
             vec![("by", text(by)), ("change", text(change)), ("why", text(why))]
         }

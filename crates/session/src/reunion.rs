@@ -1,0 +1,174 @@
+//! Coming together again: members of one channel who are not in one session (T-17).
+
+use std::collections::BTreeMap;
+
+use concilium_core::{Context, MemberId, MemberSet, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::GroupKeyAgreement;
+use serde::{Deserialize, Serialize};
+
+use crate::{ActionKind, Event, Session};
+
+/// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
+/// is in the channel, where we do not see it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Estranged {
+    /// Since when, without a sign that it is with us after all.
+    since: BTreeMap<MemberId, Time>,
+    /// When we decide who goes to whom.
+    pub(crate) decide_at: Time,
+    /// Whether we have decided once already that they come to us.
+    waited: bool,
+    /// From outside: when we have heard nobody for so long that there may be nobody to wait for.
+    pub(crate) silent_at: Time,
+    /// When we last asked who is with us.
+    asked_at: Option<Time>,
+}
+
+impl Default for Estranged {
+    fn default() -> Self {
+        Self {
+            since: BTreeMap::new(),
+            decide_at: Time::NEVER,
+            waited: false,
+            silent_at: Time::NEVER,
+            asked_at: None,
+        }
+    }
+}
+
+impl Estranged {
+    /// The member is with us, or gone.
+    pub(crate) fn forget(&mut self, member: &MemberId) {
+        self.since.remove(member);
+    }
+
+    /// All of them.
+    fn members(&self) -> MemberSet {
+        self.since.keys().cloned().collect()
+    }
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// T-17: somebody in the channel has shown that it is not where we are. Those who are with us will say so when they are
+    /// asked.
+    pub(crate) fn estranged(&mut self, member: &MemberId, cx: &mut Context<'_>) {
+        let (now, timing) = (self.clock.now(), self.settings.timing);
+        let times = self.reunions;
+        let me = self.gka.me();
+        let reunite = self.settings.reunite && member != me;
+        let Some(stay) = self.stay.as_mut().filter(|_| reunite) else {
+            return;
+        };
+        let estranged = &mut stay.estranged;
+        if estranged.decide_at == Time::NEVER {
+            estranged.decide_at = now.after(timing.reunion_delay(times, cx));
+        }
+        if estranged.since.contains_key(member) {
+            return;
+        }
+        estranged.since.insert(member.clone(), now);
+        let asked = estranged.asked_at;
+        if asked.is_some_and(|at| at.after(timing.full_ack()) > now) {
+            return;
+        }
+        estranged.asked_at = Some(now);
+        if let Some(current) = &mut self.current {
+            let ask_at = now.after(timing.broadcast_latency());
+            current.state.confirm_due = current.state.confirm_due.min(ask_at);
+        }
+    }
+
+    /// T-17: the fewer go to the more, by leaving the channel and coming back as if they had never been here. Of as many
+    /// those go who do not have the least name. Whoever has no keys goes anyway.
+    pub(crate) fn reunite_if_due(&mut self, cx: &mut Context<'_>) {
+        let (now, timing) = (self.clock.now(), self.settings.timing);
+        let times = self.reunions;
+        let (going, parting) = (self.is_going(), self.actions.is_parting());
+        let Some(stay) = &mut self.stay else { return };
+        if stay.resolver.is_synchronised() {
+            stay.estranged.silent_at = Time::NEVER;
+        } else if stay.estranged.silent_at <= now && !going && !parting && self.settings.reunite {
+            return self.come_back(MemberSet::new());
+        }
+        if stay.estranged.decide_at > now {
+            return;
+        }
+        let keyless = stay.bad_share;
+        if going || parting || stay.estranged.since.is_empty() && !keyless {
+            let silent_at = stay.estranged.silent_at;
+            stay.estranged = Estranged {
+                silent_at,
+                ..Estranged::default()
+            };
+            return;
+        }
+        if !stay.resolver.is_member() {
+            let elsewhere = stay.estranged.members();
+            return self.come_back(elsewhere);
+        }
+        let first = stay.estranged.since.values().copied().min().unwrap_or(now);
+        let (elsewhere, waited) = (stay.estranged.members(), stay.estranged.waited);
+        let with_us = self.heard_since(first).minus(&elsewhere);
+        let outnumbered = with_us.len() < elsewhere.len();
+        let even = with_us.len() == elsewhere.len();
+        if keyless || outnumbered || even && (waited || elsewhere.iter().next() < with_us.iter().next()) {
+            return self.come_back(elsewhere);
+        }
+        let Some(stay) = &mut self.stay else { return };
+        stay.estranged.waited = true;
+        stay.estranged.decide_at = now.after(timing.reunion_delay(times, cx));
+    }
+
+    /// T-17: somebody is there, for whom we may be waiting.
+    pub(crate) fn heard_from_outside(&mut self, from: &MemberId) {
+        if from != self.gka.me() {
+            self.wait_for_seniors();
+        }
+    }
+
+    /// T-17: outside, we wait for so long to hear somebody.
+    pub(crate) fn wait_for_seniors(&mut self) {
+        let wait = self.settings.timing.silence(self.reunions);
+        if let Some(stay) = &mut self.stay
+            && !stay.resolver.is_synchronised()
+        {
+            stay.estranged.silent_at = self.clock.now().after(wait);
+        }
+    }
+
+    /// Members of our session who have said something in it since then; and we.
+    fn heard_since(&self, then: Time) -> MemberSet {
+        let me = self.gka.me();
+        let heard = |member: &MemberId| {
+            let current = self.current.as_ref();
+            current
+                .and_then(|current| current.state.presence.last_heard(member))
+                .is_some_and(|at| at >= then)
+        };
+        let members = self.members().intersection(&self.present());
+        members
+            .into_iter()
+            .filter(|member| member == me || heard(member))
+            .collect()
+    }
+
+    /// T-17: leaves the channel, to enter it again and be included.
+    pub(crate) fn come_back(&mut self, elsewhere: MemberSet) {
+        self.reunions = self.reunions.saturating_add(1);
+        self.emit(Event::ComingBack { elsewhere });
+        if let Some(stay) = &mut self.stay {
+            stay.coming_back = true;
+        }
+        self.leave();
+    }
+
+    /// We are out, and enter again after a while.
+    pub(crate) fn begin_anew(&mut self, cx: &mut Context<'_>) {
+        let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
+        self.begin(ActionKind::Join);
+        if let Some(action) = self.actions.current_mut() {
+            action.retry_at = retry_at;
+        }
+    }
+}
