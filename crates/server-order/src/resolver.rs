@@ -472,11 +472,13 @@ impl Resolver {
         self.history.records()
     }
 
-    /// Whether our chain ends with this packet, or did so before, as far as the [history](Self::history) reaches.
+    /// Whether we have seen a chain of this channel at this place: ours ends there, or some proposal has continued from
+    /// there, as far as the [history](Self::history) and the memory of those outside (O-7) reach. Whoever proposes from
+    /// anywhere else, and we are members, is at another place of the chain than we are.
     #[must_use]
-    pub fn has_been_at(&self, packet: &PacketId) -> bool {
-        let at_head = self.head().is_some_and(|head| head.link.packet == *packet);
+    pub fn has_seen(&self, place: &PacketId) -> bool {
+        let at_head = self.head().is_some_and(|head| head.link.packet == *place);
         let mut records = self.history().iter();
-        at_head || records.any(|record| record.link.packet == *packet)
+        at_head || self.remembered.contains(place) || records.any(|record| record.parent == *place)
     }
 }

@@ -157,7 +157,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let acceptance = match judged {
             Ok(acceptance) => acceptance,
             Err(rejection) => {
-                let is_elsewhere = !stay.resolver.has_been_at(&data.parent);
+                let is_elsewhere = !stay.resolver.has_seen(&data.parent);
                 stay.refuse(own);
                 stay.look_from_outside(&data);
                 // Outside, everybody's chain is new to us: but we should be in nobody's session.
