@@ -56,7 +56,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         let times = self.reunions;
         let me = self.gka.me();
-        let reunite = self.settings.reunite && member != me;
+        // What whoever may be excluded says is no question to anybody (T-10).
+        let reunite = self.settings.reunite && member != me && !self.is_going();
         let Some(stay) = self.stay.as_mut().filter(|_| reunite) else {
             return;
         };

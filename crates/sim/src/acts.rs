@@ -152,14 +152,16 @@ impl World<'_> {
             2 => frame(Kind::Announcement),
             3 => garbage,
             _ => {
-                let others: Vec<_> = self
-                    .channel
-                    .packets()
+                let packets = self.channel.packets();
+                let (own, others): (Vec<_>, Vec<_>) = packets
                     .iter()
-                    .filter(|packet| {
-                        packet.from != self.members[from].id
-                            && matches!(packet::read(&packet.bytes), Ok((Kind::Operation, _)))
-                    })
+                    .filter(|packet| matches!(packet::read(&packet.bytes), Ok((Kind::Operation, _))))
+                    .partition(|packet| packet.from == self.members[from].id);
+                // What was forged before under another name may be its own.
+                let is_own = |bytes: &Vec<u8>| own.iter().any(|packet| packet.bytes == *bytes);
+                let others: Vec<_> = others
+                    .into_iter()
+                    .filter(|packet| !is_own(&packet.bytes))
                     .collect();
                 match others.len() {
                     0 => garbage,

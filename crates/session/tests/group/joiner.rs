@@ -218,7 +218,7 @@ fn a26_o08_o10_a_joiner_brought_in_by_one_packet_from_nowhere_is_warned_in_time(
         dave.is_provisional() && dave.warnings().ever().is_empty(),
         "and is told so"
     );
-    net.run(MINUTE * 4).unwrap();
+    net.run(MINUTE * 2).unwrap();
     let dave = net.session(&id("dave")).unwrap();
     assert!(dave.is_provisional());
     assert!(
