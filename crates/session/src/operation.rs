@@ -81,7 +81,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Err(error) => return self.skip(from, &error),
         };
         self.heard_from_outside(from);
-        if self.stay.as_ref().is_some_and(|stay| !stay.channel.contains(from)) {
+        if self
+            .stay
+            .as_ref()
+            .is_some_and(|stay| !stay.channel.contains(from))
+        {
             self.estranged(from, cx);
         }
         let Some(stay) = &mut self.stay else { return };
@@ -292,7 +296,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         if !stay.resolver.is_running(&initial) {
             // Nobody works at what none has accepted.
-            let ended = stay.resolver.history().iter().any(|record| record.initial == initial);
+            let ended = stay
+                .resolver
+                .history()
+                .iter()
+                .any(|record| record.initial == initial);
             if !ended && stay.resolver.is_member() {
                 self.estranged(&author, cx);
             }

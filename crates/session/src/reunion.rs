@@ -86,10 +86,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         let times = self.reunions;
         let (going, parting) = (self.is_going(), self.actions.is_parting());
-        let Some(stay) = &mut self.stay else { return };
+        let Some(stay) = self.stay.as_mut().filter(|_| self.settings.reunite) else {
+            return;
+        };
         if stay.resolver.is_synchronised() {
             stay.estranged.silent_at = Time::NEVER;
-        } else if stay.estranged.silent_at <= now && !going && !parting && self.settings.reunite {
+        } else if stay.estranged.silent_at <= now && !going && !parting {
             return self.come_back(MemberSet::new());
         }
         if stay.estranged.decide_at > now {

@@ -154,6 +154,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
                     action.retry_at = retry_at;
+                    if stay.coming_back {
+                        action.begun_at = self.clock.now(); // T-17: our own wish, and no refusal.
+                    }
                 }
             }
             Some(ActionKind::Part) => self.settle_action(ActionOutcome::Done),

@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Talk, id, set, trio_over};
 use concilium_core::{Change, Context, MemberId, PacketId, SessionName};
@@ -11,7 +12,7 @@ use concilium_gka::{
     ProposeError, Reason, ReceiveError, RestoreError, Started,
 };
 use concilium_gka_cliques::Cliques;
-use concilium_session::{SendError, WarningKind};
+use concilium_session::{SendError, SessionState, WarningKind};
 
 /// The default, but that whatever operation of one packet Bob accepts gives him a share that does not fit.
 #[derive(Debug)]
@@ -154,4 +155,28 @@ fn a06_the_victim_of_a_bad_share_knows_and_says_so_and_can_come_back() {
     net.talk("bob", "back");
     net.settle().unwrap();
     assert_eq!(net.log("alice"), ["before", "back"]);
+}
+
+#[test]
+fn t17_the_victim_of_a_bad_share_comes_back_by_itself() {
+    let mut net = trio_over(unfair, 2);
+    net.command(&id("alice"), |session, cx| session.change(Change::refresh(), cx))
+        .unwrap()
+        .unwrap();
+    net.settle().unwrap();
+    assert_eq!(
+        net.session(&id("bob")).unwrap().members(),
+        &set("alice bob carol")
+    );
+    net.run(Duration::from_secs(240)).unwrap();
+    assert_eq!(net.session(&id("bob")).unwrap().state(), SessionState::Joining);
+    net.command(&id("carol"), |session, cx| {
+        session.change(Change::include(set("bob")), cx)
+    })
+    .unwrap()
+    .unwrap();
+    net.settle().unwrap();
+    net.talk("bob", "back");
+    net.settle().unwrap();
+    assert_eq!(net.log("alice"), ["back"]);
 }

@@ -148,8 +148,7 @@ impl<'s> Simulation<'s> {
             Reach::Order | Reach::Insider => 3 * FULL_ACKS_TO_CONVERGE,
             _ => FULL_ACKS_TO_CONVERGE,
         };
-        self.world.full_ack() * full_acks
-            + self.world.latency() * (LATENCIES_TO_CONVERGE + 8 * members)
+        self.world.full_ack() * full_acks + self.world.latency() * (LATENCIES_TO_CONVERGE + 8 * members)
     }
 
     /// The faults stop. Everyone who wants in ends up in one session that works, in time: by themselves, or, where

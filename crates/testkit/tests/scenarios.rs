@@ -75,7 +75,7 @@ fn every_scenario_holds_with_every_cipher() {
 
 /// About operations of one packet, as the default's exclusions and refreshes are: how many packets there are, how large, and
 /// who is left behind without one that everybody else does not wait for.
-const OF_ONE_PACKET: [&str; 7] = [
+const OF_ONE_PACKET: [&str; 9] = [
     "a24-partial-view.scn",
     "c03-refresh.scn",
     "l06-finish-timeout.scn",
@@ -83,6 +83,8 @@ const OF_ONE_PACKET: [&str; 7] = [
     "o05-two-orders-two-chains.scn",
     "o09-one-packet.scn",
     "t11-gone-over-to-nobody.scn",
+    "t17-left-behind-comes-back.scn",
+    "t17-two-sessions-become-one.scn",
 ];
 
 #[test]

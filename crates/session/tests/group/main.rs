@@ -18,6 +18,7 @@ mod joiner;
 mod order;
 mod outsiders;
 mod races;
+mod reunion;
 mod server;
 mod silent;
 

@@ -21,7 +21,9 @@ pub(super) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let settings = Settings::default();
+        let mut settings = Settings::default();
+        // In a scenario members do what its lines say, and are where its lines have put them.
+        settings.reunite = false;
         Self {
             broadcast_latency: settings.timing.broadcast_latency(),
             full_ack: settings.timing.full_ack(),
@@ -37,6 +39,7 @@ impl Options {
         match name {
             "auto-include" => settings.auto_include = switch(value)?,
             "stay-if-last" => settings.stay_if_last = switch(value)?,
+            "reunite" => settings.reunite = switch(value)?,
             "deniable" => settings.deniable = switch(value)?,
             "broadcast-latency" => self.broadcast_latency = duration(value)?,
             "full-ack" => self.full_ack = duration(value)?,
