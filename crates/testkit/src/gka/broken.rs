@@ -1,17 +1,18 @@
 //! A key agreement that breaks one rule of the contract, to see that the conformance kit notices.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, MemberId, PacketId, Secret, SessionName};
 use concilium_gka::{
-    Ages, AssociatedData, Export, GroupKeyAgreement, OpenError, Opened, Operation, Outcome, Progress,
-    ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
+    Ages, AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation,
+    Outcome, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
 };
 use zeroize::Zeroizing;
 
-use super::name;
+use super::{Make, checks, name};
 
 /// Which rule is broken, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +53,13 @@ pub enum Violation {
     NothingForgotten,
     /// K-15: a packet counts whoever sends it.
     AnySender,
+    /// whatever initial packet comes in our name is taken for the one that we proposed.
+    OwnUnchecked,
 }
 
 impl Violation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ProposingCommits,
         Self::OwnProposalRefused,
         Self::OrderMatters,
@@ -75,7 +78,57 @@ impl Violation {
         Self::AnyAnnouncement,
         Self::NothingForgotten,
         Self::AnySender,
+        Self::OwnUnchecked,
     ];
+
+    /// The name of the check that must notice it.
+    #[must_use]
+    pub const fn check(self) -> &'static str {
+        match self {
+            Self::ProposingCommits | Self::OwnProposalRefused => {
+                "k02_any_of_several_racing_proposals_can_be_accepted"
+            }
+            Self::OrderMatters => "k03_independent_packets_come_in_any_order",
+            Self::KeyMissing | Self::KeyTwice => "k04_success_yields_everything_at_once",
+            Self::RejectionsCounted => "k05_a18_rejected_packets_change_nothing",
+            Self::DataIgnored => "k06_associated_data_are_authenticated",
+            Self::SecretsDiffer => "k07_a06_who_finishes_agrees_whatever_a_member_sends",
+            Self::TooEarly => "k08_nothing_is_used_before_success",
+            Self::AnyOperation => "k09_a01_a_packet_belongs_to_one_operation",
+            Self::ExclusionRefused => "k10_excluding_takes_no_packet_of_the_excluded",
+            Self::SecretStays => "k12_who_is_out_learns_nothing",
+            Self::NotRestored => "k13_state_goes_through_exports",
+            Self::AnnouncementsLost => "k13_k14_announcements_outlive_a_restart",
+            Self::Printed => "a21_nothing_secret_is_printed",
+            Self::AnyAnnouncement => "k14_announcements_are_authentic",
+            Self::NothingForgotten => "k14_who_has_left_announces_anew",
+            Self::AnySender => "a14_sender_author_and_key_are_one",
+            Self::OwnUnchecked => "a02_our_packets_are_not_taken_as_ours_when_changed",
+        }
+    }
+
+    /// Whether [that check](Self::check) fails for this key agreement, broken so.
+    ///
+    /// # Panics
+    /// No check has that name.
+    pub fn is_noticed<G: GroupKeyAgreement>(self, make: impl Make<G>) -> bool {
+        let check = self.check();
+        let broken =
+            |identity: Identity, directory: Arc<dyn Directory>| Broken::new(make(identity, directory), self);
+        macro_rules! run {
+            ($make:expr; $($name:ident),* $(,)?) => {
+                match check {
+                    $(
+                        stringify!($name) => {
+                            catch_unwind(AssertUnwindSafe(|| checks::$name($make))).is_err()
+                        }
+                    )*
+                    _ => panic!("no check is called {check}"),
+                }
+            };
+        }
+        crate::for_each_gka_check!(run!(&broken))
+    }
 }
 
 /// `G` with one [`Violation`].
@@ -83,7 +136,8 @@ impl Violation {
 pub struct Broken<G> {
     inner: G,
     violation: Violation,
-    proposed: Mutex<bool>,
+    /// Our latest proposal's packet.
+    proposed: Mutex<Option<Vec<u8>>>,
 }
 
 impl<G: GroupKeyAgreement> Broken<G> {
@@ -92,11 +146,11 @@ impl<G: GroupKeyAgreement> Broken<G> {
         Self {
             inner,
             violation,
-            proposed: Mutex::new(false),
+            proposed: Mutex::default(),
         }
     }
 
-    fn proposed(&self) -> MutexGuard<'_, bool> {
+    fn proposed(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
         self.proposed.lock().expect("no other thread")
     }
 
@@ -250,14 +304,15 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
         mut data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, G::Proposal), ProposeError> {
-        *self.proposed() = true;
         if self.is(Violation::DataIgnored) {
             data.chain = concilium_core::ChainHash::from_bytes([0xff; 32]);
         }
         if self.is(Violation::ExclusionRefused) && !data.change().exclude.is_empty() {
             return Err(ProposeError::Members(Reason::WrongMembers));
         }
-        self.inner.propose(state, data, cx)
+        let (packet, proposal) = self.inner.propose(state, data, cx)?;
+        *self.proposed() = Some(packet.clone());
+        Ok((packet, proposal))
     }
 
     fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
@@ -275,6 +330,13 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
         {
             return self.inner.open(session, claimed, packet);
         }
+        let is_initial = |opened: &Opened<_>| matches!(opened.role(), Role::Initial(_));
+        if self.is(Violation::OwnUnchecked) && from == self.me() && opened.as_ref().is_ok_and(is_initial) {
+            let proposed = self.proposed();
+            return self
+                .inner
+                .open(session, from, proposed.as_deref().unwrap_or(packet));
+        }
         opened
     }
 
@@ -287,7 +349,7 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
         cx: &mut Context<'_>,
     ) -> Result<Started<Self::Operation, G::State>, ReceiveError> {
         let ours = initial.author() == self.me();
-        let commits = self.is(Violation::ProposingCommits) && *self.proposed() && !ours;
+        let commits = self.is(Violation::ProposingCommits) && self.proposed().is_some() && !ours;
         if commits || (self.is(Violation::OwnProposalRefused) && ours) {
             return Err(ReceiveError::Rejected(Reason::OutOfTurn));
         }

@@ -51,6 +51,7 @@ macro_rules! for_each_gka_check {
             k14_announcements_are_authentic,
             k14_who_has_left_announces_anew,
             k15_a45_unauthentic_packets_do_not_count,
+            a02_our_packets_are_not_taken_as_ours_when_changed,
             a04_broken_randomness_sends_nothing,
             a10_replayed_packets_do_nothing,
             a11_a_stolen_key_speaks_for_its_owner_only,

@@ -1,14 +1,89 @@
 //! Attacks by those outside, by thieves of keys, and faults of our own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use concilium_core::{Context, MemberId, Secret, Time};
+use concilium_core::{Context, MemberId, MemberSet, Secret, Time};
 use concilium_gka::{GroupKeyAgreement, Identity, ReceiveError, Role, signed};
 
-use super::{PEOPLE, assert_does_not_count, assert_not_counted_by, forged, life};
+use super::insider::{operations, payload_len};
+use super::{PEOPLE, assert_does_not_count, assert_not_counted_by, forged, life, resigned};
 use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
 use crate::rng::{self, Broken};
+
+/// Runs an operation up to its packet number `at`, which nobody has received yet. Beside it, what its author would have
+/// sent with other random numbers. None if the operation has fewer packets.
+fn up_to<G: GroupKeyAgreement>(
+    make: impl Make<G>,
+    (by, after): &(usize, MemberSet),
+    at: usize,
+) -> Option<(Group<G>, Echo, Vec<u8>)> {
+    let mut group: Group<G> = Group::new(PEOPLE, 2, make);
+    group.run(&name(0), &names(0..3));
+    let (by, mut random) = (name(*by), rng::seeded(2));
+    group.announce(&after.minus(&group.members.clone()));
+    let other = group.propose_with(&by, after, &mut random);
+    let packet = group.propose(&by, after).expect("a proposal is made");
+    let first = group.echo(&by, packet);
+    let mut queue = VecDeque::from([(first, other.expect("another one too"))]);
+    for _ in 0..at {
+        let (echo, _) = queue.pop_front()?;
+        for who in after {
+            let saved = group.member(who).save();
+            group.deliver_with(who, &echo, &mut random);
+            let others = std::mem::take(&mut group.outbox);
+            group.member(who).reset(&saved);
+            group.deliver(who, &echo);
+            let others = others.into_iter().map(|(_, packet)| packet);
+            queue.extend(group.flush().into_iter().zip(others));
+        }
+    }
+    let (echo, other) = queue.pop_front()?;
+    Some((group, echo, other))
+}
+
+/// a packet in our name that is not what we sent was made with our stolen identity key. Whatever else it says, be
+/// it what we would have sent with other random numbers, and to whatever keys it leads the others: we do not go on with
+/// it.
+///
+/// For key agreements whose packets are those of [`concilium_gka::signed`].
+pub fn a02_our_packets_are_not_taken_as_ours_when_changed<G: GroupKeyAgreement>(make: impl Make<G>) {
+    for operation in operations() {
+        for at in 0.. {
+            let Some((mut group, echo, other)) = up_to(&make, &operation, at) else {
+                break;
+            };
+            let mut changed = vec![other];
+            let (author, session) = (&echo.from, group.session());
+            let len = payload_len(session, &echo).unwrap_or_default();
+            changed.extend((0..len).step_by(1 + len / 16).filter_map(|byte| {
+                resigned(session, &echo, |role, mut payload| {
+                    payload[byte] ^= 1 << (byte % 8);
+                    (role, payload)
+                })
+            }));
+            let people = group.people.iter();
+            let saved: Vec<_> = people.map(|(who, member)| (who.clone(), member.save())).collect();
+            for bytes in changed.into_iter().filter(|bytes| *bytes != echo.bytes) {
+                let changed = forged(&echo, author, bytes);
+                let keys = group.people[author].keys.clone();
+                let own = group.deliver(author, &changed);
+                // What counts for nobody may be refused as such.
+                let mut others = operation.1.iter().filter(|who| *who != author);
+                let counts = others.any(|who| !group.deliver(who, &changed).is_rejected());
+                assert!(
+                    own.is_failure() || (own.is_rejected() && !counts),
+                    "A-02: {author} takes packet {at}, which it did not send, as its own: {own:?}"
+                );
+                assert_eq!(group.people[author].keys, keys, "A-02: {author} has other keys");
+                group.outbox.clear();
+                for (who, saved) in &saved {
+                    group.member(who).reset(saved);
+                }
+            }
+        }
+    }
+}
 
 /// with a broken random source nothing is sent and nothing changes; with a working one it goes on.
 pub fn a04_broken_randomness_sends_nothing<G: GroupKeyAgreement>(make: impl Make<G>) {

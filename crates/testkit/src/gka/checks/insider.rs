@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use concilium_core::{ChainHash, MemberId, MemberSet, MessageId, PacketId};
+use concilium_core::{ChainHash, MemberId, MemberSet, MessageId, PacketId, SessionName};
 use concilium_gka::{AssociatedData, GroupKeyAgreement, Identity, Role, signed};
 
 use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
@@ -20,7 +20,7 @@ fn identity_of(who: &MemberId) -> Identity {
 
 /// The same packet, changed and signed again by its author, if it is a signed one.
 pub fn resigned(
-    group_session: &concilium_core::SessionName,
+    group_session: &SessionName,
     echo: &Echo,
     change: impl FnOnce(Role, Vec<u8>) -> (Role, Vec<u8>),
 ) -> Option<Vec<u8>> {
@@ -30,8 +30,14 @@ pub fn resigned(
     signed::seal(&identity_of(&author), group_session, role, payload).ok()
 }
 
+/// How long the packet's payload is, if it is a signed one.
+pub(super) fn payload_len(session: &SessionName, echo: &Echo) -> Option<usize> {
+    let opened = signed::open(&echo.bytes, session, &echo.from, &directory(64)).ok()?;
+    Some(opened.payload().len())
+}
+
 /// An operation of each kind, in a group of which people 0 to 2 are the members.
-fn operations() -> [(usize, MemberSet); 4] {
+pub(super) fn operations() -> [(usize, MemberSet); 4] {
     [
         (0, names([0, 1, 2])),
         (1, names([1, 2])),
@@ -184,7 +190,7 @@ pub fn k11_a41_odd_payloads_finish_nothing<G: GroupKeyAgreement>(make: impl Make
                 }
             }
             let run = corrupted(&make, &operation, at, |log, role, payload| {
-                let session = concilium_core::SessionName::new("tea").expect("a short name");
+                let session = SessionName::new("tea").expect("a short name");
                 let other = log.iter().rev().find_map(|echo| {
                     let opened = signed::open(&echo.bytes, &session, &echo.from, &directory(64)).ok()?;
                     let (_, _, other) = opened.into_parts();
