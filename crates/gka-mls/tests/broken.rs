@@ -4,9 +4,10 @@ use concilium_gka_mls::Mls;
 use concilium_testkit::gka::Violation;
 
 /// What shows only where an operation takes several packets.
-const OF_SEVERAL_PACKETS: [Violation; 6] = [
+const OF_SEVERAL_PACKETS: [Violation; 7] = [
     Violation::OrderMatters,
     Violation::RejectionsCounted,
+    Violation::SecretUnconfirmed,
     Violation::TooEarly,
     Violation::AnyOperation,
     Violation::NotRestored,

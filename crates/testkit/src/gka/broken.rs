@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use concilium_core::keys::SubsessionKeys;
-use concilium_core::{Context, MemberId, PacketId, Secret, SessionName};
+use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::{Context, FramedHash, MemberId, PacketId, Secret, SessionName};
 use concilium_gka::{
     Ages, AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation,
     Outcome, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
@@ -31,6 +31,8 @@ pub enum Violation {
     DataIgnored,
     /// K-7: one member has another secret.
     SecretsDiffer,
+    /// K-7: the secret depends on what was said after all had confirmed it.
+    SecretUnconfirmed,
     /// K-8: the operation finishes when it has hardly begun.
     TooEarly,
     /// K-9: packets of other operations are taken.
@@ -59,7 +61,7 @@ pub enum Violation {
 
 impl Violation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ProposingCommits,
         Self::OwnProposalRefused,
         Self::OrderMatters,
@@ -67,6 +69,7 @@ impl Violation {
         Self::RejectionsCounted,
         Self::DataIgnored,
         Self::SecretsDiffer,
+        Self::SecretUnconfirmed,
         Self::TooEarly,
         Self::AnyOperation,
         Self::ExclusionRefused,
@@ -93,6 +96,7 @@ impl Violation {
             Self::RejectionsCounted => "k05_a18_rejected_packets_change_nothing",
             Self::DataIgnored => "k06_associated_data_are_authenticated",
             Self::SecretsDiffer => "k07_a06_who_finishes_agrees_whatever_a_member_sends",
+            Self::SecretUnconfirmed => "k07_a06_who_finishes_agrees_whatever_two_members_do_together",
             Self::TooEarly => "k08_nothing_is_used_before_success",
             Self::AnyOperation => "k09_a01_a_packet_belongs_to_one_operation",
             Self::ExclusionRefused => "k10_excluding_takes_no_packet_of_the_excluded",
@@ -195,6 +199,12 @@ fn broken_keys(violation: Violation, me: &MemberId, keys: &mut SubsessionKeys) {
             last.and_then(|last| keys.verifying.remove(&last));
         }
         Violation::SecretsDiffer if *me == name(1) => keys.secret = Secret::new([1; 32]),
+        Violation::SecretUnconfirmed => {
+            let heard = FramedHash::new("concilium testkit unconfirmed")
+                .field(keys.secret.expose())
+                .list(keys.verifying.values().map(VerifyingKey::as_bytes));
+            keys.secret = Secret::new(heard.finish());
+        }
         Violation::SecretStays => keys.secret = Secret::new([2; 32]),
         Violation::KeyTwice => {
             let first = keys.verifying.values().next().copied();

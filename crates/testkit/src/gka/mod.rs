@@ -40,6 +40,7 @@ macro_rules! for_each_gka_check {
             k06_associated_data_are_authenticated,
             k06_changed_associated_data_lead_nowhere,
             k07_a06_who_finishes_agrees_whatever_a_member_sends,
+            k07_a06_who_finishes_agrees_whatever_two_members_do_together,
             k08_nothing_is_used_before_success,
             k09_a01_a_packet_belongs_to_one_operation,
             k10_excluding_takes_no_packet_of_the_excluded,

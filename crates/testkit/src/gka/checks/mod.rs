@@ -2,10 +2,12 @@
 //! key agreement can be held to by its face alone. Each panics with the rule's id where it is broken.
 
 mod attacks;
+mod collusion;
 mod insider;
 mod rules;
 
 pub use attacks::*;
+pub use collusion::*;
 pub use insider::*;
 pub use rules::*;
 
