@@ -120,91 +120,10 @@ impl GroupKeyAgreement for AnyGka {
     type Payload = AnyPayload;
     type Operation = AnyOperation;
 
-    fn suite(&self) -> &str {
-        self.0.suite()
-    }
-
-    fn me(&self) -> &MemberId {
-        self.0.me()
-    }
-
-    fn announce(
-        &mut self,
-        session: &SessionName,
-        cx: &mut Context<'_>,
-    ) -> Result<Option<Vec<u8>>, ProposeError> {
-        self.0.announce(session, cx)
-    }
-
-    fn learn(
-        &mut self,
-        session: &SessionName,
-        from: &MemberId,
-        announcement: &[u8],
-    ) -> Result<(), OpenError> {
-        self.0.learn(session, from, announcement)
-    }
-
-    fn forget(&mut self, who: &MemberId) {
-        self.0.forget(who);
-    }
-
-    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
-        self.0.export_announcements()
-    }
-
-    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        self.0.restore_announcements(bytes)
-    }
-
-    fn propose(
-        &self,
-        state: Option<&AnyState>,
-        data: AssociatedData,
-        cx: &mut Context<'_>,
-    ) -> Result<(Vec<u8>, AnyState), ProposeError> {
-        self.0.propose(state, data, cx)
-    }
-
-    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        self.0.abort(session, initial)
-    }
-
-    fn open(
-        &self,
-        session: &SessionName,
-        from: &MemberId,
-        packet: &[u8],
-    ) -> Result<Opened<AnyPayload>, OpenError> {
-        self.0.open(session, from, packet)
-    }
-
-    fn accept(
-        &self,
-        state: Option<&AnyState>,
-        proposal: Option<AnyState>,
-        id: PacketId,
-        initial: Opened<AnyPayload>,
-        cx: &mut Context<'_>,
-    ) -> Result<Started<AnyOperation, AnyState>, ReceiveError> {
-        self.0.accept(state, proposal, id, initial, cx)
-    }
-
-    fn ages(&self, state: &AnyState) -> Ages {
-        self.0.ages(state)
-    }
-
-    fn restore_state(&self, bytes: &[u8]) -> Result<AnyState, RestoreError> {
-        self.0.restore_state(bytes)
-    }
-
-    fn restore_proposal(&self, bytes: &[u8]) -> Result<AnyState, RestoreError> {
-        self.0.restore_proposal(bytes)
-    }
-
-    fn restore_operation(&self, bytes: &[u8]) -> Result<AnyOperation, RestoreError> {
-        self.0.restore_operation(bytes)
-    }
+    crate::forward!(
+        0: suite, me, announce, learn, forget, export_announcements, restore_announcements, propose, abort,
+        open, accept, ages, restore_state, restore_proposal, restore_operation
+    );
 }
 
 /// What can be exported, printed, and recognised.

@@ -22,8 +22,16 @@ mod agreement;
 mod any;
 mod data;
 mod error;
+mod forward;
 mod identity;
 pub mod signed;
+
+/// What [`forward!`] names.
+#[doc(hidden)]
+pub mod exports {
+    pub use concilium_core::{Context, MemberId, PacketId, SessionName};
+    pub use zeroize::Zeroizing;
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

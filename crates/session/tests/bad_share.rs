@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Talk, id, set, trio_over};
-use concilium_core::{Change, Context, MemberId, PacketId, SessionName};
+use concilium_core::{Change, Context, PacketId};
 use concilium_gka::{
-    Ages, AssociatedData, Directory, Failure, GroupKeyAgreement, Identity, OpenError, Opened, Progress,
-    ProposeError, Reason, ReceiveError, RestoreError, Started,
+    Directory, Failure, GroupKeyAgreement, Identity, Opened, Progress, Reason, ReceiveError, Started,
 };
 use concilium_gka_cliques::Cliques;
 use concilium_session::{SendError, SessionState, WarningKind};
@@ -30,35 +29,9 @@ impl GroupKeyAgreement for Unfair {
     type Payload = <Whole as GroupKeyAgreement>::Payload;
     type Operation = <Whole as GroupKeyAgreement>::Operation;
 
-    fn suite(&self) -> &str {
-        self.0.suite()
-    }
-
-    fn me(&self) -> &MemberId {
-        self.0.me()
-    }
-
-    fn propose(
-        &self,
-        state: Option<&Self::State>,
-        data: AssociatedData,
-        cx: &mut Context<'_>,
-    ) -> Result<(Vec<u8>, Self::Proposal), ProposeError> {
-        self.0.propose(state, data, cx)
-    }
-
-    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        self.0.abort(session, initial)
-    }
-
-    fn open(
-        &self,
-        session: &SessionName,
-        from: &MemberId,
-        packet: &[u8],
-    ) -> Result<Opened<Self::Payload>, OpenError> {
-        self.0.open(session, from, packet)
-    }
+    concilium_gka::forward!(
+        0: suite, me, propose, abort, open, ages, restore_state, restore_proposal, restore_operation
+    );
 
     fn accept(
         &self,
@@ -78,22 +51,6 @@ impl GroupKeyAgreement for Unfair {
             }));
         }
         Ok(started)
-    }
-
-    fn ages(&self, state: &Self::State) -> Ages {
-        self.0.ages(state)
-    }
-
-    fn restore_state(&self, bytes: &[u8]) -> Result<Self::State, RestoreError> {
-        self.0.restore_state(bytes)
-    }
-
-    fn restore_proposal(&self, bytes: &[u8]) -> Result<Self::Proposal, RestoreError> {
-        self.0.restore_proposal(bytes)
-    }
-
-    fn restore_operation(&self, bytes: &[u8]) -> Result<Self::Operation, RestoreError> {
-        self.0.restore_operation(bytes)
     }
 }
 

@@ -4,12 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 
 use concilium_core::keys::{SubsessionKeys, VerifyingKey};
-use concilium_core::{Context, MemberId, MessageId, PacketId, RandomnessError, Secret, SessionName};
+use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret};
 use concilium_encryptor::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
-use concilium_gka::{
-    Ages, AssociatedData, GroupKeyAgreement, OpenError as GkaOpenError, Opened as GkaOpened, ProposeError,
-    ReceiveError, RestoreError as GkaRestoreError, Started,
-};
+use concilium_gka::{AssociatedData, GroupKeyAgreement, ProposeError};
 use zeroize::Zeroizing;
 
 /// A lie that is well signed and, where it is a message, well encrypted.
@@ -151,42 +148,10 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for LyingGka<G> {
     type Payload = G::Payload;
     type Operation = G::Operation;
 
-    fn suite(&self) -> &str {
-        self.0.suite()
-    }
-
-    fn me(&self) -> &MemberId {
-        self.0.me()
-    }
-
-    fn announce(
-        &mut self,
-        session: &SessionName,
-        cx: &mut Context<'_>,
-    ) -> Result<Option<Vec<u8>>, ProposeError> {
-        self.0.announce(session, cx)
-    }
-
-    fn learn(
-        &mut self,
-        session: &SessionName,
-        from: &MemberId,
-        announcement: &[u8],
-    ) -> Result<(), GkaOpenError> {
-        self.0.learn(session, from, announcement)
-    }
-
-    fn forget(&mut self, who: &MemberId) {
-        self.0.forget(who);
-    }
-
-    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
-        self.0.export_announcements()
-    }
-
-    fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), GkaRestoreError> {
-        self.0.restore_announcements(bytes)
-    }
+    concilium_gka::forward!(
+        0: suite, me, announce, learn, forget, export_announcements, restore_announcements, abort, open,
+        accept, ages, restore_state, restore_proposal, restore_operation
+    );
 
     fn propose(
         &self,
@@ -198,46 +163,6 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for LyingGka<G> {
             bend(&mut data);
         }
         self.0.propose(state, data, cx)
-    }
-
-    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        self.0.abort(session, initial)
-    }
-
-    fn open(
-        &self,
-        session: &SessionName,
-        from: &MemberId,
-        packet: &[u8],
-    ) -> Result<GkaOpened<G::Payload>, GkaOpenError> {
-        self.0.open(session, from, packet)
-    }
-
-    fn accept(
-        &self,
-        state: Option<&G::State>,
-        proposal: Option<G::Proposal>,
-        id: PacketId,
-        initial: GkaOpened<G::Payload>,
-        cx: &mut Context<'_>,
-    ) -> Result<Started<G::Operation, G::State>, ReceiveError> {
-        self.0.accept(state, proposal, id, initial, cx)
-    }
-
-    fn ages(&self, state: &G::State) -> Ages {
-        self.0.ages(state)
-    }
-
-    fn restore_state(&self, bytes: &[u8]) -> Result<G::State, GkaRestoreError> {
-        self.0.restore_state(bytes)
-    }
-
-    fn restore_proposal(&self, bytes: &[u8]) -> Result<G::Proposal, GkaRestoreError> {
-        self.0.restore_proposal(bytes)
-    }
-
-    fn restore_operation(&self, bytes: &[u8]) -> Result<G::Operation, GkaRestoreError> {
-        self.0.restore_operation(bytes)
     }
 }
 

@@ -107,13 +107,7 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
     type Payload = gka::PlainPayload;
     type Operation = BentOver<BUG>;
 
-    fn suite(&self) -> &str {
-        self.inner.suite()
-    }
-
-    fn me(&self) -> &MemberId {
-        self.inner.me()
-    }
+    concilium_gka::forward!(inner: suite, me, abort, restore_proposal);
 
     fn propose(
         &self,
@@ -122,10 +116,6 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Self::Proposal), ProposeError> {
         self.inner.propose(state.map(|state| &state.inner), data, cx)
-    }
-
-    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        self.inner.abort(session, initial)
     }
 
     fn open(
@@ -186,10 +176,6 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
             inner: self.inner.restore_state(inner)?,
             opened: Rc::clone(&self.opened),
         })
-    }
-
-    fn restore_proposal(&self, bytes: &[u8]) -> Result<Self::Proposal, RestoreError> {
-        self.inner.restore_proposal(bytes)
     }
 
     fn restore_operation(&self, bytes: &[u8]) -> Result<Self::Operation, RestoreError> {

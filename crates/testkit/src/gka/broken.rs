@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use concilium_core::keys::{SubsessionKeys, VerifyingKey};
 use concilium_core::{Context, FramedHash, MemberId, PacketId, Secret, SessionName};
 use concilium_gka::{
-    Ages, AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation,
-    Outcome, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
+    AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation, Outcome,
+    Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
 };
 use zeroize::Zeroizing;
 
@@ -260,13 +260,9 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
     type Payload = G::Payload;
     type Operation = BrokenOperation<G::Operation>;
 
-    fn suite(&self) -> &str {
-        self.inner.suite()
-    }
-
-    fn me(&self) -> &MemberId {
-        self.inner.me()
-    }
+    concilium_gka::forward!(
+        inner: suite, me, export_announcements, abort, ages, restore_state, restore_proposal
+    );
 
     fn announce(
         &mut self,
@@ -297,10 +293,6 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
         }
     }
 
-    fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
-        self.inner.export_announcements()
-    }
-
     fn restore_announcements(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         if self.is(Violation::AnnouncementsLost) {
             return Err(RestoreError);
@@ -323,10 +315,6 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
         let (packet, proposal) = self.inner.propose(state, data, cx)?;
         *self.proposed() = Some(packet.clone());
         Ok((packet, proposal))
-    }
-
-    fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        self.inner.abort(session, initial)
     }
 
     fn open(
@@ -387,18 +375,6 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
             }
         }
         Ok(Started { operation, progress })
-    }
-
-    fn ages(&self, state: &G::State) -> Ages {
-        self.inner.ages(state)
-    }
-
-    fn restore_state(&self, bytes: &[u8]) -> Result<G::State, RestoreError> {
-        self.inner.restore_state(bytes)
-    }
-
-    fn restore_proposal(&self, bytes: &[u8]) -> Result<G::Proposal, RestoreError> {
-        self.inner.restore_proposal(bytes)
     }
 
     fn restore_operation(&self, bytes: &[u8]) -> Result<Self::Operation, RestoreError> {
