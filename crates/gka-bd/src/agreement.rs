@@ -9,7 +9,7 @@ use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError,
     ReceiveError, RestoreError, Role, Started, signed,
 };
-use concilium_gka_dh::{Contribution, check_proposal, restore};
+use concilium_gka_dh::{Contribution, restore};
 
 use crate::SUITE;
 use crate::operation::Operation;
@@ -61,8 +61,8 @@ impl GroupKeyAgreement for BurmesterDesmedt {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        let members = state.map(|state| &state.members);
-        check_proposal(self.me(), members, &data, SUITE, &*self.directory)?;
+        let held = state.map(|state| &state.members);
+        data.check_proposal(SUITE, self.me(), held, &*self.directory)?;
         // B-1: fresh in every proposal, so that no contribution serves two operations.
         let contribution = Contribution::random(cx)?;
         let signing = SigningKey::from_seed(&cx.secret()?);

@@ -5,7 +5,7 @@
 use concilium_core::keys::VerifyingKey;
 use concilium_core::wire;
 use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
-use concilium_gka_dh::{Point, Transcript, check_suite};
+use concilium_gka_dh::{Point, Transcript};
 use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
@@ -104,7 +104,7 @@ impl Payload {
 
 /// Whether a change of these members may start with such a packet.
 fn check_initial(data: &AssociatedData, has_base: bool) -> Result<(), Reason> {
-    check_suite(data, SUITE)?;
+    data.check_suite(SUITE)?;
     // Who holds no keys is alone.
     if has_base || data.before.len() == 1 {
         Ok(())

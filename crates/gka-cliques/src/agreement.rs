@@ -9,7 +9,7 @@ use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError, Reason,
     ReceiveError, RestoreError, Role, Started, signed,
 };
-use concilium_gka_dh::{Contribution, Element, Keys, all_distinct, check_proposal, restore};
+use concilium_gka_dh::{Contribution, Element, Keys, all_distinct, restore};
 
 use crate::SUITE;
 use crate::course::Course;
@@ -100,8 +100,8 @@ impl GroupKeyAgreement for Cliques {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        let (me, members) = (self.identity.member(), state.map(State::members));
-        check_proposal(me, members, &data, SUITE, &*self.directory)?;
+        let me = self.identity.member();
+        data.check_proposal(SUITE, me, state.map(State::members), &*self.directory)?;
         let order = SlotOrder::of(&data);
         let kept = &order.kept;
         let corrupt = |members: &[&MemberId], at: usize| {

@@ -5,7 +5,7 @@
 use concilium_core::keys::VerifyingKey;
 use concilium_core::{MemberId, wire};
 use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
-use concilium_gka_dh::{Confirmation, Element, Transcript, all_distinct, check_suite, flatten};
+use concilium_gka_dh::{Confirmation, Element, Transcript, all_distinct, flatten};
 use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
@@ -98,7 +98,7 @@ fn check_initial(
     has_base: bool,
     body: &Body,
 ) -> Result<(), Reason> {
-    check_suite(data, SUITE)?;
+    data.check_suite(SUITE)?;
     let joiners = data.after.minus(&data.before).len();
     let (without_joiners, kept) = (joiners == 0, data.after.len() - joiners);
     // Who holds no keys is alone (C-1).

@@ -4,7 +4,7 @@
 //!   [`Link`]: what two members share.
 //! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: from what the members computed, salted with a hash of the whole
 //!   operation, to keys, and the authenticated confirmation that all hold the same (C-5 to C-7).
-//! - [`check_proposal`], [`check_base`], [`fingerprint`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what
+//! - [`check_base`], [`fingerprint`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what
 //!   any operation has to do.
 //!
 //! ```
@@ -40,7 +40,6 @@ pub use confirmation::{Confirmation, ConfirmationKey, Keys};
 pub use element::multiplications;
 pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
 pub use operation::{
-    Transcript, check_base, check_proposal, check_suite, ending, export, failure, fingerprint, only_suspect,
-    restore, transcript,
+    Transcript, check_base, ending, export, failure, fingerprint, only_suspect, restore, transcript,
 };
 pub use point::{Link, Point};

@@ -1,9 +1,7 @@
 //! What any operation has to do: start from the right state, know its own packets, and say who failed.
 
 use concilium_core::{FramedHash, MemberId, MemberSet, wire};
-use concilium_gka::{
-    AssociatedData, Directory, Failure, ProposeError, Reason, ReceiveError, RestoreError, Role,
-};
+use concilium_gka::{AssociatedData, Failure, Reason, ReceiveError, RestoreError, Role};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -70,44 +68,6 @@ pub fn ending(error: ReceiveError) -> ReceiveError {
             ..failure
         }),
         other => other,
-    }
-}
-
-/// Whether the key agreement that the associated data name is this one.
-///
-/// # Errors
-/// It is not.
-pub fn check_suite(data: &AssociatedData, suite: &str) -> Result<(), Reason> {
-    if data.suite.split('/').next() == Some(suite) {
-        Ok(())
-    } else {
-        Err(Reason::WrongSuite)
-    }
-}
-
-/// Whether such an operation can be proposed by `me` from a state of these members.
-///
-/// # Errors
-/// The members do not fit, the suite is another one, or a joiner's identity key is not known.
-pub fn check_proposal(
-    me: &MemberId,
-    members: Option<&MemberSet>,
-    data: &AssociatedData,
-    suite: &str,
-    directory: &dyn Directory,
-) -> Result<(), ProposeError> {
-    let fits = match members {
-        Some(members) => *members == data.before,
-        None => data.before.len() == 1,
-    };
-    if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
-        return Err(ProposeError::Members(Reason::WrongMembers));
-    }
-    check_suite(data, suite).map_err(ProposeError::Members)?;
-    let unknown = |member: &&MemberId| directory.identity_key(member).is_none();
-    match data.after.minus(&data.before).iter().find(unknown) {
-        Some(unknown) => Err(ProposeError::UnknownIdentity(unknown.clone())),
-        None => Ok(()),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::announcement::Announcements;
 use crate::desk::{Desk, Things};
 use crate::epoch::{Client, Epoch, Group, client, digest, leaf_extensions, member_at, no_time};
 use crate::export::{export, restore};
-use crate::packet::{Change, Payload, WirePayload, check_author, check_suite, fingerprint};
+use crate::packet::{Change, Payload, WirePayload, fingerprint};
 use crate::state::{Over, Proposal, State};
 
 /// MLS, as one member runs it, in one session.
@@ -342,20 +342,10 @@ impl GroupKeyAgreement for Mls {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        check_suite(&data).map_err(ProposeError::Members)?;
-        check_author(&data, self.me()).map_err(ProposeError::Members)?;
-        let fits = match state {
-            Some(state) => state.has_members(&data.before),
-            None => data.before.len() == 1,
-        };
-        if !fits || !data.is_well_formed() {
-            return Err(ProposeError::Members(Reason::WrongMembers));
-        }
+        let held = state.map(|state| state.members.keys());
+        data.check_proposal(SUITE, self.me(), held, &*self.directory)?;
         let mut key_packages = Vec::new();
         for who in data.after.minus(&data.before).into_iter() {
-            if self.directory.identity_key(&who).is_none() {
-                return Err(ProposeError::UnknownIdentity(who));
-            }
             let Some(key_package) = self.announcements().of(&data.session, &who) else {
                 return Err(ProposeError::NotAnnounced(who));
             };

@@ -1,6 +1,6 @@
 //! What a packet carries beyond what anyone may read.
 
-use concilium_core::{FramedHash, MemberId, wire};
+use concilium_core::{FramedHash, wire};
 use concilium_gka::{AssociatedData, OpenError, Reason, Role};
 use mls_rs::mls_rs_codec::MlsDecode as _;
 use mls_rs::{MlsMessage, WireFormat};
@@ -54,15 +54,6 @@ pub(crate) fn fingerprint(data: &AssociatedData, payload: &[u8]) -> [u8; 32] {
         .finish()
 }
 
-/// Whether the key agreement that the associated data name is this one.
-pub(crate) fn check_suite(data: &AssociatedData) -> Result<(), Reason> {
-    if data.suite.split('/').next() == Some(SUITE) {
-        Ok(())
-    } else {
-        Err(Reason::WrongSuite)
-    }
-}
-
 /// How many stay, and how many join.
 pub(crate) fn staying_and_joining(data: &AssociatedData) -> (usize, usize) {
     let staying = data.after.intersection(&data.before).len();
@@ -93,7 +84,7 @@ impl Payload {
     }
 
     fn read_change(data: &AssociatedData, bytes: &[u8], is_ours: bool) -> Result<Self, OpenError> {
-        check_suite(data).map_err(OpenError::Invalid)?;
+        data.check_suite(SUITE).map_err(OpenError::Invalid)?;
         // no more than members of that number can need.
         let named = data.before.len().saturating_add(data.after.len());
         if bytes.len() > BASE_BYTES.saturating_add(named.saturating_mul(MEMBER_BYTES)) {
@@ -140,14 +131,5 @@ fn optional(
         Ok(Some(message))
     } else {
         Err(OpenError::Invalid(Reason::Malformed))
-    }
-}
-
-/// The author's claim about a packet that it made: who it is and that it is one of the members.
-pub(crate) fn check_author(data: &AssociatedData, author: &MemberId) -> Result<(), Reason> {
-    if data.before.contains(author) && data.after.contains(author) {
-        Ok(())
-    } else {
-        Err(Reason::WrongMembers)
     }
 }

@@ -1,7 +1,11 @@
 //! What the session has a key agreement authenticate.
 
-use concilium_core::{ChainHash, Change, ChangeError, MemberSet, MessageId, PacketId, SessionName, wire};
+use concilium_core::{
+    ChainHash, Change, ChangeError, MemberId, MemberSet, MessageId, PacketId, SessionName, wire,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::{Directory, ProposeError, Reason};
 
 /// What an operation is about: readable by all, authenticated by the time that the operation succeeds (K-6).
 ///
@@ -46,6 +50,45 @@ impl AssociatedData {
             && self.after.len() <= MAX_MEMBERS
             && self.latest.len() <= Self::MAX_LATEST
             && self.suite.len() <= MAX_SUITE_BYTES
+    }
+
+    /// Whether the key agreement that the suite names is this one.
+    ///
+    /// # Errors
+    /// [`Reason::WrongSuite`]: it is another.
+    pub fn check_suite(&self, gka: &str) -> Result<(), Reason> {
+        if self.suite.split('/').next() == Some(gka) {
+            Ok(())
+        } else {
+            Err(Reason::WrongSuite)
+        }
+    }
+
+    /// Whether `me` can propose such an operation of the key agreement `gka`: what every implementation checks first.
+    /// `held` are the members of our state, in bytewise order; `None` if we hold none and are alone.
+    ///
+    /// # Errors
+    /// The members do not fit, the suite is another one, or a joiner's identity key is not known.
+    pub fn check_proposal<'a>(
+        &self,
+        gka: &str,
+        me: &MemberId,
+        held: Option<impl IntoIterator<Item = &'a MemberId>>,
+        directory: &dyn Directory,
+    ) -> Result<(), ProposeError> {
+        let fits = match held {
+            Some(held) => held.into_iter().eq(&self.before),
+            None => self.before.len() == 1,
+        };
+        if !fits || !self.is_well_formed() || !self.before.contains(me) || !self.after.contains(me) {
+            return Err(ProposeError::Members(Reason::WrongMembers));
+        }
+        self.check_suite(gka).map_err(ProposeError::Members)?;
+        let unknown = |joiner: &&MemberId| directory.identity_key(joiner).is_none();
+        match self.after.minus(&self.before).iter().find(unknown) {
+            Some(unknown) => Err(ProposeError::UnknownIdentity(unknown.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -97,3 +140,70 @@ pub const MAX_MEMBERS: usize = 1024;
 
 /// The longest suite name, in bytes.
 pub const MAX_SUITE_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use concilium_core::Secret;
+    use concilium_core::keys::SigningKey;
+
+    fn members(names: &str) -> MemberSet {
+        names
+            .split_whitespace()
+            .map(|name| MemberId::new(name).unwrap())
+            .collect()
+    }
+
+    fn data(suite: &str, before: &str, after: &str) -> AssociatedData {
+        AssociatedData {
+            session: SessionName::new("s").unwrap(),
+            suite: suite.into(),
+            parent: PacketId::from_bytes([0; 32]),
+            chain: ChainHash::from_bytes([0; 32]),
+            latest: Vec::new(),
+            before: members(before),
+            after: members(after),
+        }
+    }
+
+    #[test]
+    fn k11_a_proposal_fits_its_authors_state_suite_and_directory() {
+        let key = *SigningKey::from_seed(&Secret::new([1; 32])).verifying_key();
+        let directory: BTreeMap<_, _> = members("a b c").into_iter().map(|who| (who, key)).collect();
+        let check = |data: &AssociatedData, held: Option<&str>| {
+            let held = held.map(members);
+            let me = MemberId::new("a").unwrap();
+            data.check_proposal("gka", &me, held.as_ref(), &directory)
+        };
+        assert_eq!(check(&data("gka/x", "a b", "a c"), Some("a b")), Ok(()));
+        assert_eq!(check(&data("gka", "a", "a b"), None), Ok(()));
+
+        let wrong_members = Err(ProposeError::Members(Reason::WrongMembers));
+        for (before, after, held) in [
+            ("a b", "a b", Some("a b c")),
+            ("a b", "a b", Some("a")),
+            ("a b", "a b", None),
+            ("b", "a b", Some("b")),
+            ("a b", "b", Some("a b")),
+            ("a b", "", Some("a b")),
+        ] {
+            let data = data("gka/x", before, after);
+            assert_eq!(check(&data, held), wrong_members, "{before} to {after}");
+        }
+        let mut many = data("gka/x", "a", "a");
+        many.latest = vec![MessageId::from_bytes([0; 32]); AssociatedData::MAX_LATEST + 1];
+        assert_eq!(check(&many, Some("a")), wrong_members);
+
+        let wrong_suite = Err(ProposeError::Members(Reason::WrongSuite));
+        for suite in ["", "/x", "gkas/x", "x/gka"] {
+            assert_eq!(check(&data(suite, "a", "a"), Some("a")), wrong_suite, "{suite}");
+        }
+        let stranger = MemberId::new("d").unwrap();
+        let unknown = Err(ProposeError::UnknownIdentity(stranger));
+        assert_eq!(check(&data("gka/x", "a", "a b d"), Some("a")), unknown);
+        // Whoever is in already can be put out, known or not.
+        assert_eq!(check(&data("gka/x", "a d", "a"), Some("a d")), Ok(()));
+    }
+}

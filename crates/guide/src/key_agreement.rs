@@ -191,18 +191,8 @@ impl GroupKeyAgreement for Ring {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        let me = self.me();
-        let fits = match state {
-            Some(state) => state.members == data.before,
-            None => data.before == MemberSet::of(me.clone()),
-        };
-        if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
-            return Err(ProposeError::Members(Reason::WrongMembers));
-        }
-        let known = |who: &&MemberId| self.directory.identity_key(who).is_some();
-        if let Some(stranger) = data.after.iter().find(|who| !known(who)) {
-            return Err(ProposeError::UnknownIdentity(stranger.clone()));
-        }
+        let held = state.map(|state| &state.members);
+        data.check_proposal(Self::SUITE, self.me(), held, &*self.directory)?;
         let own = Own::fresh(cx)?;
         let payload = Payload::Start(state.map(|state| state.subsession), own.share());
         let packet = signed::seal(

@@ -301,14 +301,8 @@ impl GroupKeyAgreement for Dictator {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, Proposal), ProposeError> {
-        let me = self.me();
-        let fits = match state {
-            Some(state) => state.contributed.keys().eq(data.before.iter()),
-            None => data.before.len() == 1,
-        };
-        if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
-            return Err(ProposeError::Members(Reason::WrongMembers));
-        }
+        let held = state.map(|state| state.contributed.keys());
+        data.check_proposal(Self::SUITE, self.me(), held, &*self.directory)?;
         let chosen = cx.secret::<32>()?;
         let ephemeral = scalar(&cx.secret()?);
         let ephemeral_point = RistrettoPoint::mul_base(&ephemeral).compress().0;
@@ -466,7 +460,7 @@ impl GroupKeyAgreement for Dictator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gka::{Echo, Group, Reaction, name, names};
+    use crate::gka::{Echo, Group, Reaction, directory, identity, name, names};
     use crate::rng;
 
     crate::gka_conformance!(Dictator::new);
@@ -475,10 +469,11 @@ mod tests {
     fn k14_who_has_announced_nothing_cannot_be_included() {
         let mut rng = rng::seeded(1);
         let mut cx = Context::new(Time::ZERO, &mut rng);
-        let mut group: Group<Dictator> = Group::new(2, 1, Dictator::new);
-        let data = group.data(&name(0), &names(0..3));
-        let proposed = group.member(&name(0)).gka.propose(None, data, &mut cx);
-        assert_eq!(proposed.map(|_| ()), Err(ProposeError::NotAnnounced(name(2))));
+        let group: Group<Dictator> = Group::new(3, 1, Dictator::new);
+        let mut deaf = Dictator::new(identity(0), Arc::new(directory(3)));
+        assert!(deaf.announce(group.session(), &mut cx).is_ok());
+        let proposed = deaf.propose(None, group.data(&name(0), &names(0..3)), &mut cx);
+        assert_eq!(proposed.map(|_| ()), Err(ProposeError::NotAnnounced(name(1))));
     }
 
     #[test]

@@ -139,21 +139,8 @@ impl GroupKeyAgreement for Plain {
         data: AssociatedData,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<u8>, PlainProposal), ProposeError> {
-        let fits = match state {
-            Some(state) => state.members == data.before,
-            None => data.before.len() == 1,
-        };
-        let me = self.me();
-        if !fits || !data.is_well_formed() || !data.before.contains(me) || !data.after.contains(me) {
-            return Err(ProposeError::Members(Reason::WrongMembers));
-        }
-        if let Some(stranger) = data
-            .after
-            .iter()
-            .find(|who| self.directory.identity_key(who).is_none())
-        {
-            return Err(ProposeError::UnknownIdentity(stranger.clone()));
-        }
+        let held = state.map(|state| &state.members);
+        data.check_proposal(Self::SUITE, self.me(), held, &*self.directory)?;
         let payload = PlainPayload {
             base: state.map(|state| state.subsession),
             chosen: cx.random()?,
