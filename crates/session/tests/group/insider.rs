@@ -10,20 +10,23 @@ use concilium_gka_cliques::Cliques;
 use concilium_session::{Event, Output, Session, Settings, WarningKind};
 use concilium_testkit::network::{Conduct, Network};
 use concilium_testkit::rng::seeded;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use zeroize::Zeroizing;
 
-use crate::MINUTE;
 use crate::common::{id, set};
+use crate::{MINUTE, sent_by};
 
 thread_local! {
     /// The parents that the next message is sealed with, if it is not to be an honest one.
-    static PARENTS: RefCell<Option<Vec<MessageId>>> = const { RefCell::new(None) };
+    pub(crate) static PARENTS: RefCell<Option<Vec<MessageId>>> = const { RefCell::new(None) };
+
+    /// The message that was opened last.
+    pub(crate) static OPENED: Cell<Option<MessageId>> = const { Cell::new(None) };
 }
 
 /// The default cipher, with its real keys, in the hands of somebody who lies about what it has seen.
 #[derive(Debug)]
-struct Lying(DefaultEncryptor);
+pub(crate) struct Lying(DefaultEncryptor);
 
 impl MessageEncryptor for Lying {
     const SUITE: &'static str = DefaultEncryptor::SUITE;
@@ -42,7 +45,9 @@ impl MessageEncryptor for Lying {
     }
 
     fn open(&self, packet: &[u8]) -> Result<Opened<Self::Step>, OpenError> {
-        self.0.open(packet)
+        let opened = self.0.open(packet)?;
+        OPENED.set(Some(opened.id));
+        Ok(opened)
     }
 
     fn commit(&mut self, step: Self::Step) {
@@ -258,14 +263,6 @@ fn a30_a39_more_than_the_quota_is_dropped_and_nobody_else_suffers() {
         let snapshot = net.session(&id(who)).unwrap().snapshot();
         net.copy(&id(who), &snapshot).unwrap()
     };
-    let packets = |session: &mut Session<Cliques, Lying>| {
-        let outputs = std::iter::from_fn(|| session.poll_output());
-        let sent = outputs.filter_map(|output| match output {
-            Output::Channel(ChannelAction::Send { bytes }) => Some(bytes),
-            _ => None,
-        });
-        sent.collect::<Vec<_>>()
-    };
     let (mut mallory, mut bob, mut alice) = (process("mallory"), process("bob"), process("alice"));
     let mut source = seeded(4);
     let show = |alice: &mut Session<Cliques, Lying>, from: &str, bytes: Vec<u8>| {
@@ -286,7 +283,7 @@ fn a30_a39_more_than_the_quota_is_dropped_and_nobody_else_suffers() {
             parent[..4].copy_from_slice(&number.to_le_bytes());
             PARENTS.set(Some(vec![MessageId::from_bytes(parent)]));
             mallory.send(b"x", &mut Context::new(now, &mut source)).unwrap();
-            for bytes in packets(&mut mallory) {
+            for bytes in sent_by(&mut mallory) {
                 skipped += show(&mut alice, "mallory", bytes);
             }
         }
@@ -294,7 +291,7 @@ fn a30_a39_more_than_the_quota_is_dropped_and_nobody_else_suffers() {
         let text = format!("bob goes on after batch {batch}");
         bob.send(text.as_bytes(), &mut Context::new(now, &mut source))
             .unwrap();
-        for bytes in packets(&mut bob) {
+        for bytes in sent_by(&mut bob) {
             show(&mut alice, "bob", bytes);
         }
         let heard = alice.messages().last().map(|message| message.body.to_vec());

@@ -17,6 +17,7 @@ mod insider;
 mod joiner;
 mod order;
 mod outsiders;
+mod parting;
 mod races;
 mod reunion;
 mod server;
@@ -29,7 +30,7 @@ use common::{Net, establish, id, set};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::packet::{self, Kind as Frame};
 use concilium_core::{ChainHash, Change, Context, MemberId, SessionName};
-use concilium_encryptor::DefaultEncryptor;
+use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
 use concilium_gka::{AssociatedData, Role, signed};
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Output, Session, SessionState, Settings, WarningKind};
@@ -125,7 +126,7 @@ fn all_talk(net: &mut Net, names: &[&str], case: &str) {
 }
 
 /// The packets that a process wants to send after this, if it is heard by nobody.
-fn sent_by(session: &mut Process) -> Vec<Vec<u8>> {
+fn sent_by<E: MessageEncryptor>(session: &mut Session<Cliques, E>) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| session.poll_output())
         .filter_map(|output| match output {
             Output::Channel(ChannelAction::Send { bytes }) => Some(bytes),
