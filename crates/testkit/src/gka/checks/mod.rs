@@ -4,6 +4,7 @@
 mod attacks;
 mod collusion;
 mod insider;
+pub mod noise;
 mod rules;
 
 pub use attacks::*;

@@ -1,0 +1,5 @@
+//! No bytes make anything panic, whoever signed them, and none that are damaged count.
+
+use concilium_gka_cliques::Cliques;
+
+concilium_testkit::gka_noise!(Cliques::new);
