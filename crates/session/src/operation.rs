@@ -10,7 +10,6 @@ use concilium_gka::{
 };
 use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
 
-use crate::reunion::Estranged;
 use crate::session::{Proposal, Running, Stay};
 use crate::subsession::Subsession;
 use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Session, WarningKind};
@@ -363,7 +362,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         stay.keys = Some(outcome.state);
         stay.bad_share = false;
-        stay.estranged = Estranged::default();
+        stay.estranged.forget_all();
         if record.include.contains(&me) {
             stay.included_at = Some(now);
         }

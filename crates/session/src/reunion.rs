@@ -38,6 +38,14 @@ impl Default for Estranged {
 }
 
 impl Estranged {
+    /// Nobody seems to be elsewhere.
+    pub(crate) fn forget_all(&mut self) {
+        *self = Self {
+            silent_at: self.silent_at,
+            ..Self::default()
+        };
+    }
+
     /// The member is with us, or gone.
     pub(crate) fn forget(&mut self, member: &MemberId) {
         self.since.remove(member);
@@ -99,12 +107,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let keyless = stay.bad_share;
         if going || parting || stay.estranged.since.is_empty() && !keyless {
-            let silent_at = stay.estranged.silent_at;
-            stay.estranged = Estranged {
-                silent_at,
-                ..Estranged::default()
-            };
-            return;
+            return stay.estranged.forget_all();
         }
         if !stay.resolver.is_member() {
             let elsewhere = stay.estranged.members();

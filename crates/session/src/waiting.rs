@@ -54,11 +54,12 @@ impl WaitingRoom {
     pub(crate) fn expire(&mut self, now: Time) -> Vec<(MemberId, bool)> {
         let mut senders = Vec::new();
         self.senders.retain(|from, queue| {
-            let mut suspicious = None;
-            while let Some(expired) = queue.pop_front_if(|waiting| waiting.until <= now) {
-                suspicious = Some(expired.suspicious || suspicious == Some(true));
+            let expired = queue.iter().take_while(|waiting| waiting.until <= now).count();
+            let mut expired = queue.drain(..expired).peekable();
+            if expired.peek().is_some() {
+                senders.push((from.clone(), expired.any(|waiting| waiting.suspicious)));
             }
-            senders.extend(suspicious.map(|suspicious| (from.clone(), suspicious)));
+            drop(expired);
             !queue.is_empty()
         });
         senders

@@ -211,6 +211,11 @@ pub fn write_tally(tally: &Tally, out: &mut dyn Write) -> io::Result<()> {
         tally.packets,
         tally.span.as_secs_f64() / 3600.0
     )?;
+    let by_hand = tally.converged.iter().filter(|((_, by_hand), _)| *by_hand);
+    let by_hand: usize = by_hand.map(|(_, times)| times.len()).sum();
+    if by_hand > 0 {
+        writeln!(out, "  in {by_hand} members had to leave and come back by hand")?;
+    }
     for (rule, times) in &tally.broken {
         writeln!(out, "  {rule} broken in {times} runs")?;
     }

@@ -597,10 +597,15 @@ impl<'s> World<'s> {
             self.members[invited].invited_by = Some(who);
             return;
         }
-        if action == ChannelAction::Enter && self.channel.members().contains(&id) {
-            // Told by a lie that it is out: a server takes a new connection for the end of the one before.
-            self.channel.leave(&id, self.now);
-            self.route(false);
+        // Told by a lie that it is out: a server takes a new connection for the end of the one before. And that it is in: it
+        // is told that it is not.
+        match (&action, self.channel.members().contains(&id)) {
+            (ChannelAction::Enter, true) => {
+                self.channel.leave(&id, self.now);
+                self.route(false);
+            }
+            (ChannelAction::Leave, false) => return self.tell(who, ChannelEvent::Left),
+            _ => {}
         }
         let effect = self.channel.ask(&id, action, self.now);
         self.route(false);
