@@ -17,8 +17,8 @@ pub(crate) struct Estranged {
     since: BTreeMap<MemberId, Time>,
     /// When we decide who goes to whom.
     pub(crate) decide_at: Time,
-    /// Whether we have decided once already that they come to us.
-    waited: bool,
+    /// How often we have decided that they come to us.
+    waited: u32,
     /// From outside: when we have heard nobody for so long that there may be nobody to wait for.
     pub(crate) silent_at: Time,
     /// When we last asked who is with us.
@@ -30,7 +30,7 @@ impl Default for Estranged {
         Self {
             since: BTreeMap::new(),
             decide_at: Time::NEVER,
-            waited: false,
+            waited: 0,
             silent_at: Time::NEVER,
             asked_at: None,
         }
@@ -38,12 +38,18 @@ impl Default for Estranged {
 }
 
 impl Estranged {
-    /// Nobody seems to be elsewhere.
+    /// All are with us, after an operation that has succeeded.
     pub(crate) fn forget_all(&mut self) {
         *self = Self {
             silent_at: self.silent_at,
             ..Self::default()
         };
+    }
+
+    /// Nobody seems to be elsewhere.
+    fn rest(&mut self) {
+        self.since.clear();
+        (self.decide_at, self.waited) = (Time::NEVER, 0);
     }
 
     /// The member is with us, or gone.
@@ -62,7 +68,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// asked.
     pub(crate) fn estranged(&mut self, member: &MemberId, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
-        let times = self.reunions;
         let me = self.gka.me();
         // What whoever may be excluded says is no question to anybody (T-10).
         let reunite = self.settings.reunite && member != me && !self.is_going();
@@ -70,6 +75,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         };
         let estranged = &mut stay.estranged;
+        let times = self.reunions.saturating_add(estranged.waited);
         if estranged.decide_at == Time::NEVER {
             estranged.decide_at = now.after(timing.reunion_delay(times, cx));
         }
@@ -107,7 +113,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let keyless = stay.bad_share;
         if going || parting || stay.estranged.since.is_empty() && !keyless {
-            return stay.estranged.forget_all();
+            return stay.estranged.rest();
         }
         if !stay.resolver.is_member() {
             let elsewhere = stay.estranged.members();
@@ -118,12 +124,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let with_us = self.heard_since(first).minus(&elsewhere);
         let outnumbered = with_us.len() < elsewhere.len();
         let even = with_us.len() == elsewhere.len();
-        if keyless || outnumbered || even && (waited || elsewhere.iter().next() < with_us.iter().next()) {
+        let theirs_is_least = elsewhere.iter().next() < with_us.iter().next();
+        if keyless || outnumbered || even && (waited > 0 || theirs_is_least) {
             return self.come_back(elsewhere);
         }
         let Some(stay) = &mut self.stay else { return };
-        stay.estranged.waited = true;
-        stay.estranged.decide_at = now.after(timing.reunion_delay(times, cx));
+        // Whoever is elsewhere still shows it again; whoever has another chain need not.
+        let differences = stay.resolver.differences();
+        let estranged = &mut stay.estranged;
+        estranged
+            .since
+            .retain(|member, _| differences.contains_key(member));
+        estranged.waited = waited.saturating_add(1);
+        let times = times.saturating_add(estranged.waited);
+        estranged.decide_at = now.after(timing.reunion_delay(times, cx));
     }
 
     /// T-17: somebody is there, for whom we may be waiting.
