@@ -21,7 +21,13 @@ use crate::report::Row;
 pub fn rows(effort: Effort, sizes: &[usize], report: &mut dyn FnMut(Row)) {
     for &n in sizes {
         let primitives = Primitives::measure(effort);
-        let rounds = (effort.rounds / 4).max(1);
+        // One round of a large group is as long as many of a small one, and as likely to be left alone.
+        let fewer = match n {
+            0..=8 => 1,
+            9..=32 => 2,
+            _ => 4,
+        };
+        let rounds = (effort.rounds / fewer).max(1);
         of_all(n, rounds, &primitives, report);
         receiving(n, effort, report);
     }

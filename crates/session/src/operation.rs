@@ -80,11 +80,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Err(error) => return self.skip(from, &error),
         };
         self.heard_from_outside(from);
-        if self
-            .stay
-            .as_ref()
-            .is_some_and(|stay| !stay.channel.contains(from))
-        {
+        let unseen = |stay: &Stay<G>| !stay.channel.contains(from);
+        if self.stay.as_ref().is_some_and(unseen) {
             self.estranged(from, cx);
         }
         let Some(stay) = &mut self.stay else { return };
@@ -160,16 +157,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let acceptance = match judged {
             Ok(acceptance) => acceptance,
             Err(rejection) => {
-                let is_elsewhere = !stay.resolver.has_seen(&data.parent);
                 stay.refuse(own);
                 stay.look_from_outside(&data);
-                // Outside, everybody's chain is new to us: but we should be in nobody's session.
-                let is_elsewhere = if stay.resolver.is_member() {
-                    is_elsewhere
-                } else {
-                    data.before.contains(self.gka.me()) && data.after.contains(self.gka.me())
-                };
-                if rejection.is_evidence() || is_elsewhere {
+                if rejection.is_evidence() || self.is_from_elsewhere(&data) {
                     self.estranged(&author, cx);
                 }
                 if rejection.is_evidence() {
@@ -295,12 +285,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         if !stay.resolver.is_running(&initial) {
             // Nobody works at what none has accepted.
-            let ended = stay
-                .resolver
-                .history()
-                .iter()
-                .any(|record| record.initial == initial);
-            if !ended && stay.resolver.is_member() {
+            let mut ended = stay.resolver.history().iter();
+            if stay.resolver.is_member() && ended.all(|record| record.initial != initial) {
                 self.estranged(&author, cx);
             }
             return self.skip(&author, &"it belongs to an operation that is not running");

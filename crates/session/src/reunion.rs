@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use concilium_core::{Context, MemberId, MemberSet, Time};
 use concilium_encryptor::MessageEncryptor;
-use concilium_gka::GroupKeyAgreement;
+use concilium_gka::{AssociatedData, GroupKeyAgreement};
 use serde::{Deserialize, Serialize};
 
 use crate::{ActionKind, Event, Session};
@@ -92,6 +92,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             let ask_at = now.after(timing.broadcast_latency());
             current.state.confirm_due = current.state.confirm_due.min(ask_at);
         }
+    }
+
+    /// T-17: whether a proposal that does not count shows that its author is not where we are. To whoever is outside, the place
+    /// of everybody's chain is new; but nobody should take it for a member.
+    pub(crate) fn is_from_elsewhere(&self, data: &AssociatedData) -> bool {
+        let me = self.gka.me();
+        self.stay.as_ref().is_some_and(|stay| {
+            if stay.resolver.is_member() {
+                !stay.resolver.has_seen(&data.parent)
+            } else {
+                data.before.contains(me) && data.after.contains(me)
+            }
+        })
     }
 
     /// T-17: the fewer go to the more, by leaving the channel and coming back as if they had never been here. Of as many

@@ -330,8 +330,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
             }
         }
-        // Whoever may be out expects nothing of anybody: the others may have moved on to where it cannot see them (T-10).
-        let expects = !self.may_be_out();
+        // Whoever may be out, or goes, expects nothing of anybody: the others may be where it cannot see them (T-10).
+        let expects = !self.is_going();
         for which in self.whiches() {
             if expects {
                 self.look_for_missing_acks(which);

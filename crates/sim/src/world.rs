@@ -604,7 +604,10 @@ impl<'s> World<'s> {
                 self.channel.leave(&id, self.now);
                 self.route(false);
             }
-            (ChannelAction::Leave, false) => return self.tell(who, ChannelEvent::Left),
+            (ChannelAction::Leave, false) => {
+                let at = self.now.after(self.draw_latency());
+                return self.answer(who, ChannelEvent::Left, at);
+            }
             _ => {}
         }
         let effect = self.channel.ask(&id, action, self.now);
@@ -704,6 +707,13 @@ impl<'s> World<'s> {
     }
 
     fn tell_at(&mut self, who: Who, event: ChannelEvent, at: Time) {
+        if self.channel.members().contains(&self.members[who].id) {
+            self.answer(who, event, at);
+        }
+    }
+
+    /// Tells a process something, in the channel or not.
+    fn answer(&mut self, who: Who, event: ChannelEvent, at: Time) {
         let delivery = Delivery {
             position: self.channel.next_position(),
             slot: self.channel.next_position(),
@@ -716,10 +726,8 @@ impl<'s> World<'s> {
             delivery,
             is_forged: false,
         };
-        if self.channel.members().contains(&self.members[who].id) {
-            self.members[who].link.push_at(arriving, at);
-            self.reschedule(who);
-        }
+        self.members[who].link.push_at(arriving, at);
+        self.reschedule(who);
     }
 
     /// Two parts do not hear each other for a while.

@@ -1,13 +1,14 @@
 //! A server that shows different members different orders.
 
 use concilium_core::channel::ChannelEvent;
-use concilium_core::{Change, MemberSet};
+use concilium_core::{Change, Context, MemberSet};
 use concilium_session::{Severity, WarningKind};
+use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, Talk, id};
 use crate::{
-    MINUTE, NAMES, all_who_are_deceived_are_warned, chain, change, group, is_operation, orders, same, show,
-    subset, warned, withdraw,
+    MINUTE, NAMES, all_who_are_deceived_are_warned, chain, change, copy, group, is_operation, orders,
+    packet_of, same, sent_by, show, subset, warned, withdraw,
 };
 
 const TRIO: [&str; 3] = ["alice", "bob", "carol"];
@@ -212,4 +213,28 @@ fn a25_m01_the_final_packet_reaches_every_subset() {
         }
     }
     assert_eq!(cases, 2 * (4 + 8 + 16));
+}
+
+/// An insider says something and says goodbye, neither after the other, and readers are shown them in different orders.
+#[test]
+fn a35_data_beside_its_authors_finish_is_noticed_in_any_order() {
+    let mut net = group(3, 0, 35);
+    let now = net.now();
+    let mut speaking = copy(&net, "alice");
+    let mut parting = copy(&net, "alice");
+    let said = speaking.send(b"beside", &mut Context::new(now, &mut seeded(1)));
+    let said = said.unwrap();
+    let data = sent_by(&mut speaking).remove(0);
+    parting.part(&mut Context::new(now, &mut seeded(2))).unwrap();
+    let finish = sent_by(&mut parting).remove(0);
+    for (who, packets) in [("bob", [&data, &finish]), ("carol", [&finish, &data])] {
+        for packet in packets {
+            show(&mut net, who, packet_of("alice", packet.clone()));
+        }
+    }
+    // Whoever has read the one first finds that alice goes two ways; whoever has read her goodbye takes nothing more.
+    assert!(net.session(&id("bob")).unwrap().message(&said).is_some());
+    assert!(warned(&net, "bob").contains(&WarningKind::AuthorFork));
+    assert!(net.session(&id("carol")).unwrap().message(&said).is_none());
+    assert!(warned(&net, "carol").contains(&WarningKind::BadMessage));
 }
