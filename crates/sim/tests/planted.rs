@@ -113,9 +113,9 @@ fn g01_a_message_before_its_parents_is_found() {
         steps: 60,
         ..wishes()
     };
-    let found = broken(&suite::<{ bug::NONE }, { bug::NO_PARENTS }>(), &wishes, 0..20);
+    let found = broken(&suite::<{ bug::NONE }, { bug::NO_PARENTS }>(), &wishes, 0..60);
     assert!(found.contains(&"G-1"), "{found:?}");
-    let honest = broken(&suite::<{ bug::NONE }, { bug::NONE }>(), &wishes, 0..20);
+    let honest = broken(&suite::<{ bug::NONE }, { bug::NONE }>(), &wishes, 0..60);
     assert!(!honest.contains(&"G-1"), "{honest:?}");
 }
 
