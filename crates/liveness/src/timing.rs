@@ -25,7 +25,7 @@ impl Timing {
     /// back for a while, and its way back must fit in.
     const MIN_FULL_ACK: u32 = 8;
 
-    /// Waits between resends stop growing at 64 times the first.
+    /// Waits that double each time stop growing at 64 times the first.
     const MAX_DOUBLINGS: u32 = 6;
 
     /// The longest figure: a year. Beyond it nobody waits, and multiples of it still are durations.
@@ -43,6 +43,11 @@ impl Timing {
             broadcast_latency,
             full_ack,
         }
+    }
+
+    /// A wait that has doubled so many times, up to 64 times as long.
+    fn doubled(wait: Duration, times: u32) -> Duration {
+        wait.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS))
     }
 
     /// How long a packet may take to reach everyone.
@@ -68,7 +73,7 @@ impl Timing {
     /// twice as long, up to 64 times the first; spread so that not all who hold it send it at once.
     pub fn resend_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
         let base = self.full_ack / 2;
-        let delay = base.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS));
+        let delay = Self::doubled(base, times);
         cx.jitter(delay, delay.saturating_add(base / 2))
     }
 
@@ -125,15 +130,14 @@ impl Timing {
     /// aborted: as long as the channel may take to answer, twice as long after each further one, up to 64 times.
     #[must_use]
     pub fn retry_delay(&self, aborted: u32) -> Duration {
-        let doublings = aborted.saturating_sub(1).min(Self::MAX_DOUBLINGS);
-        self.channel_reply().saturating_mul(1 << doublings)
+        Self::doubled(self.channel_reply(), aborted.saturating_sub(1))
     }
 
     /// How long somebody who waits outside, and has announced itself so many times before, waits until it does so again
     /// (K-14): the full-ack interval, twice as long after each further time, up to 64 times.
     #[must_use]
     pub fn announcement_delay(&self, times: u32) -> Duration {
-        self.full_ack.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS))
+        Self::doubled(self.full_ack, times)
     }
 
     /// How long an operation of so many members may run before we abort it (O-11), spread so that members do
@@ -161,7 +165,7 @@ impl Timing {
     /// one of us goes to the other (T-17), after so many times: long enough for an answer that was lost to be sent again;
     /// twice as long after each further time, up to 64 times; spread so that not everybody goes at once.
     pub fn reunion_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
-        let delay = self.full_ack.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS));
+        let delay = Self::doubled(self.full_ack, times);
         cx.jitter(delay.saturating_mul(2), delay.saturating_mul(3))
     }
 
@@ -169,8 +173,7 @@ impl Timing {
     /// waits for (T-17): longer than an idle session is silent (L-5).
     #[must_use]
     pub fn silence(&self, times: u32) -> Duration {
-        let doublings = times.min(Self::MAX_DOUBLINGS);
-        (self.full_ack * 10).saturating_mul(1 << doublings)
+        Self::doubled(self.full_ack * 10, times)
     }
 
     /// How long we keep trying to join (T-12).

@@ -119,14 +119,17 @@ impl Link {
 
     /// Whether the member is out of the channel already and has yet to hear of it.
     pub(crate) fn brings_left(&self) -> bool {
-        let mut events = self.queue.values().map(|arriving| &arriving.delivery.event);
-        events.any(|event| *event == ChannelEvent::Left)
+        self.brings(|event| *event == ChannelEvent::Left)
     }
 
     /// Whether the member is in the channel already and has yet to hear of it.
     pub(crate) fn brings_entered(&self) -> bool {
-        let mut events = self.queue.values().map(|arriving| &arriving.delivery.event);
-        events.any(|event| matches!(event, ChannelEvent::Entered { .. }))
+        self.brings(|event| matches!(event, ChannelEvent::Entered { .. }))
+    }
+
+    fn brings(&self, wanted: impl Fn(&ChannelEvent) -> bool) -> bool {
+        let mut arriving = self.queue.values();
+        arriving.any(|arriving| wanted(&arriving.delivery.event))
     }
 
     /// Nothing that is on its way arrives.
