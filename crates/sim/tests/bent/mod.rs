@@ -1,4 +1,4 @@
-//! A key agreement and a cipher with a bug in them, each chosen by a number. The member bob has it, or everyone.
+//! A key agreement and a cipher with a bug in them, in the one or the other. The member bob has it, or everyone.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,35 +14,41 @@ use concilium_gka::{
 use concilium_testkit::{encryptor, gka};
 use zeroize::Zeroizing;
 
-/// The bugs.
-pub(crate) mod bug {
-    pub(crate) const NONE: u8 = 0;
-    // Of the key agreement.
+/// What is planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    None,
+    // In the key agreement.
     /// Bob derives another key than the others.
-    pub(crate) const OTHER_KEY: u8 = 1;
+    OtherKey,
     /// Opening a packet, even one that is refused, changes what is saved.
-    pub(crate) const COUNTS: u8 = 2;
+    Counts,
     /// What is saved cannot be read back.
-    pub(crate) const NO_RESTORE: u8 = 3;
-    // Of the cipher.
+    NoRestore,
+    // In the cipher.
     /// Bob reads something else than was written.
-    pub(crate) const OTHER_BODY: u8 = 4;
+    OtherBody,
     /// Parents are forgotten.
-    pub(crate) const NO_PARENTS: u8 = 5;
+    NoParents,
     /// Bob takes data for something that is only to be acknowledged.
-    pub(crate) const ACKS_UNREAD: u8 = 6;
+    AcksUnread,
     /// All subsessions have one key.
-    pub(crate) const ONE_KEY: u8 = 7;
+    OneKey,
     /// Bob's process panics when it reads data.
-    pub(crate) const PANICS: u8 = 8;
+    Panics,
     /// Bob opens nothing.
-    pub(crate) const GOES_DEAF: u8 = 9;
+    GoesDeaf,
     /// Bob's acknowledgements are enormous.
-    pub(crate) const FLOODS: u8 = 10;
+    Floods,
     /// A session keeps far more than it needs.
-    pub(crate) const HOARDS: u8 = 11;
+    Hoards,
     /// Bob forgets what he has read and said.
-    pub(crate) const FORKS: u8 = 12;
+    Forks,
+}
+
+thread_local! {
+    /// What the ciphers of this thread's run have: an encryptor is made from its type, which cannot say it.
+    static PLANTED: Cell<Bug> = const { Cell::new(Bug::None) };
 }
 
 fn is_bob(who: &MemberId) -> bool {
@@ -51,27 +57,31 @@ fn is_bob(who: &MemberId) -> bool {
 
 /// The key agreement without secrecy, with a bug.
 #[derive(Debug)]
-pub(crate) struct BentGka<const BUG: u8> {
+pub(crate) struct BentGka {
     inner: gka::Plain,
+    bug: Bug,
     opened: Rc<Cell<u64>>,
 }
 
-impl<const BUG: u8> BentGka<BUG> {
-    pub(crate) fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
+impl BentGka {
+    /// One with this bug; the ciphers that this thread makes from now on have it too.
+    pub(crate) fn new(bug: Bug, identity: Identity, directory: Arc<dyn Directory>) -> Self {
+        PLANTED.set(bug);
         Self {
             inner: gka::Plain::new(identity, directory),
+            bug,
             opened: Rc::default(),
         }
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct BentState<const BUG: u8> {
+pub(crate) struct BentState {
     inner: gka::PlainState,
     opened: Rc<Cell<u64>>,
 }
 
-impl<const BUG: u8> Export for BentState<BUG> {
+impl Export for BentState {
     fn export(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = self.inner.export();
         bytes.push(self.opened.get().to_le_bytes()[0]);
@@ -80,32 +90,32 @@ impl<const BUG: u8> Export for BentState<BUG> {
 }
 
 #[derive(Debug)]
-pub(crate) struct BentOver<const BUG: u8>(gka::PlainOver);
+pub(crate) struct BentOver(gka::PlainOver);
 
-impl<const BUG: u8> Export for BentOver<BUG> {
+impl Export for BentOver {
     fn export(&self) -> Zeroizing<Vec<u8>> {
         self.0.export()
     }
 }
 
-impl<const BUG: u8> concilium_gka::Operation for BentOver<BUG> {
-    type State = BentState<BUG>;
+impl concilium_gka::Operation for BentOver {
+    type State = BentState;
     type Payload = gka::PlainPayload;
 
     fn receive(
         &mut self,
         _: GkaOpened<gka::PlainPayload>,
         _: &mut Context<'_>,
-    ) -> Result<Progress<BentState<BUG>>, ReceiveError> {
+    ) -> Result<Progress<BentState>, ReceiveError> {
         Err(ReceiveError::Rejected(concilium_gka::Reason::OutOfTurn))
     }
 }
 
-impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
-    type State = BentState<BUG>;
+impl GroupKeyAgreement for BentGka {
+    type State = BentState;
     type Proposal = gka::PlainProposal;
     type Payload = gka::PlainPayload;
-    type Operation = BentOver<BUG>;
+    type Operation = BentOver;
 
     concilium_gka::forward!(inner: suite, me, abort, restore_proposal);
 
@@ -124,7 +134,7 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
         from: &MemberId,
         packet: &[u8],
     ) -> Result<GkaOpened<Self::Payload>, GkaOpenError> {
-        if BUG == bug::COUNTS {
+        if self.bug == Bug::Counts {
             self.opened.set(self.opened.get() + 1);
         }
         self.inner.open(session, from, packet)
@@ -143,7 +153,7 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
         let progress = match started.progress {
             Progress::Finished(outcome) => {
                 let mut keys = outcome.keys;
-                if BUG == bug::OTHER_KEY && is_bob(self.me()) {
+                if self.bug == Bug::OtherKey && is_bob(self.me()) {
                     keys.secret = Secret::new([7; 32]);
                 }
                 Progress::Finished(Box::new(concilium_gka::Outcome {
@@ -169,7 +179,7 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
 
     fn restore_state(&self, bytes: &[u8]) -> Result<Self::State, RestoreError> {
         let (_, inner) = bytes.split_last().ok_or(RestoreError)?;
-        if BUG == bug::NO_RESTORE {
+        if self.bug == Bug::NoRestore {
             return Err(RestoreError);
         }
         Ok(BentState {
@@ -185,23 +195,25 @@ impl<const BUG: u8> GroupKeyAgreement for BentGka<BUG> {
 
 /// The cipher without secrecy, with a bug.
 #[derive(Debug)]
-pub(crate) struct BentCipher<const BUG: u8> {
+pub(crate) struct BentCipher {
     inner: encryptor::Plain,
+    bug: Bug,
     is_bob: bool,
 }
 
-impl<const BUG: u8> BentCipher<BUG> {
-    fn has(&self, bug: u8) -> bool {
-        BUG == bug && self.is_bob
+impl BentCipher {
+    fn has(&self, bug: Bug) -> bool {
+        self.bug == bug && self.is_bob
     }
 }
 
-impl<const BUG: u8> MessageEncryptor for BentCipher<BUG> {
+impl MessageEncryptor for BentCipher {
     const SUITE: &'static str = "bent";
     type Step = ();
 
     fn new(me: &MemberId, keys: &SubsessionKeys) -> Result<Self, concilium_encryptor::RestoreError> {
-        let inner = if BUG == bug::ONE_KEY {
+        let bug = PLANTED.get();
+        let inner = if bug == Bug::OneKey {
             let same = SubsessionKeys {
                 subsession: SubsessionId::from_bytes([1; 32]),
                 secret: Secret::new([1; 32]),
@@ -214,37 +226,38 @@ impl<const BUG: u8> MessageEncryptor for BentCipher<BUG> {
         };
         Ok(Self {
             inner,
+            bug,
             is_bob: is_bob(me),
         })
     }
 
     fn seal(&mut self, content: &Content, cx: &mut Context<'_>) -> Result<Sealed, SealError> {
         let mut content = content.clone();
-        if self.has(bug::FLOODS) && content.kind != Kind::DATA {
+        if self.has(Bug::Floods) && content.kind != Kind::DATA {
             content.body = vec![0; 60_000];
         }
-        if self.has(bug::FORKS) {
+        if self.has(Bug::Forks) {
             content.parents.clear();
         }
         self.inner.seal(&content, cx)
     }
 
     fn open(&self, packet: &[u8]) -> Result<Opened<()>, OpenError> {
-        if self.has(bug::GOES_DEAF) {
+        if self.has(Bug::GoesDeaf) {
             return Err(OpenError::NotDecryptable);
         }
         let mut opened = self.inner.open(packet)?;
         let is_data = opened.content.kind == Kind::DATA;
-        if BUG == bug::NO_PARENTS {
+        if self.bug == Bug::NoParents {
             opened.content.parents.clear();
         }
-        if self.has(bug::OTHER_BODY) && is_data && !is_bob(&opened.author) {
+        if self.has(Bug::OtherBody) && is_data && !is_bob(&opened.author) {
             opened.content.body.push(b'!');
         }
-        if self.has(bug::ACKS_UNREAD) && is_data && !is_bob(&opened.author) {
+        if self.has(Bug::AcksUnread) && is_data && !is_bob(&opened.author) {
             opened.content.kind = Kind::CONSISTENCY;
         }
-        assert!(!(self.has(bug::PANICS) && is_data), "planted");
+        assert!(!(self.has(Bug::Panics) && is_data), "planted");
         Ok(opened)
     }
 
@@ -252,7 +265,7 @@ impl<const BUG: u8> MessageEncryptor for BentCipher<BUG> {
 
     fn export(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = self.inner.export();
-        if BUG == bug::HOARDS {
+        if self.bug == Bug::Hoards {
             bytes.extend(std::iter::repeat_n(0, 1 << 20));
         }
         bytes.push(u8::from(self.is_bob));
@@ -263,6 +276,7 @@ impl<const BUG: u8> MessageEncryptor for BentCipher<BUG> {
         let (last, inner) = bytes.split_last().ok_or(concilium_encryptor::RestoreError)?;
         Ok(Self {
             inner: encryptor::Plain::restore(inner)?,
+            bug: PLANTED.get(),
             is_bob: *last == 1,
         })
     }
