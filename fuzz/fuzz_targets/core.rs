@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::core`.
+//! See `concilium_fuzzing::core`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::core(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::core(data));

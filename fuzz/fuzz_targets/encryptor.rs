@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::encryptor`.
+//! See `concilium_fuzzing::encryptor`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::encryptor(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::encryptor(data));

@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::gka`.
+//! See `concilium_fuzzing::gka`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::gka(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::gka(data));

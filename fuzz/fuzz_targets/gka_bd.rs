@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::gka_bd`.
+//! See `concilium_fuzzing::gka_bd`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::gka_bd(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::gka_bd(data));

@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::gka_mls`.
+//! See `concilium_fuzzing::gka_mls`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::gka_mls(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::gka_mls(data));

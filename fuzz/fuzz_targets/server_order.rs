@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::server_order`.
+//! See `concilium_fuzzing::server_order`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::server_order(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::server_order(data));

@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::session`.
+//! See `concilium_fuzzing::session`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::session(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::session(data));

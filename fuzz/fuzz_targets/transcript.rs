@@ -1,4 +1,4 @@
-//! See `concilium_testkit::fuzz::transcript`.
+//! See `concilium_fuzzing::transcript`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_testkit::fuzz::transcript(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| concilium_fuzzing::transcript(data));

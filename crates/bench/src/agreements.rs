@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use concilium_core::MemberSet;
 use concilium_gka::AnyGka;
+use concilium_parts::Gka;
 use concilium_testkit::gka::{Group, name, names};
-use concilium_testkit::parts::Gka;
 
 use crate::measure::elapsed;
 use crate::report::Row;

@@ -10,9 +10,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use concilium::{MemberId, SessionName, Timing};
+use concilium_parts::{Cipher, Gka, Parts};
 use concilium_relay::RelayConfig;
 use concilium_sim::Faults;
-use concilium_testkit::parts::{Cipher, Gka, Parts};
 
 use crate::text::{self, NameTextError};
 

@@ -21,8 +21,8 @@ use concilium::{
     Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
     SubsessionId, Summary, Timing,
 };
+use concilium_parts::Parts;
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
-use concilium_testkit::parts::Parts;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 

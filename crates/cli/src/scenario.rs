@@ -2,7 +2,7 @@
 
 use std::io;
 
-use concilium_testkit::scenario::{Options, run_file};
+use concilium_scenario::{Options, run_file};
 
 use crate::args::ScenarioArgs;
 use crate::screen;

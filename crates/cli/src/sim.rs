@@ -2,9 +2,9 @@
 
 use std::io::{self, Write as _};
 
+use concilium_parts::Parts;
 use concilium_sim::campaign::{self, Campaign};
 use concilium_sim::{Suite, Wishes, report, scale};
-use concilium_testkit::parts::Parts;
 
 use crate::args::SimArgs;
 use crate::screen;

@@ -46,7 +46,7 @@ fn assert_patches(page: &str, source: &str) {
 
 const KEY_AGREEMENT: &str = include_str!("../../../docs/guide/key-agreement.md");
 const CIPHER: &str = include_str!("../../../docs/guide/cipher.md");
-const PARTS: &str = include_str!("../../testkit/src/parts.rs");
+const PARTS: &str = include_str!("../../parts/src/lib.rs");
 
 #[test]
 fn the_key_agreement_is_the_one_of_the_page() {

@@ -49,7 +49,7 @@ mod world;
 struct Readme;
 
 pub use checks::Violation;
-pub use concilium_testkit::parts::{Cipher, Gka};
+pub use concilium_parts::{Cipher, Gka};
 pub use fault::{Fault, Faults, Reach, UnknownFault};
 pub use lie::Lie;
 pub use plan::{Plan, Rules, UnknownRules, Wishes};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
+use concilium_parts::{Cipher, Gka, Parts, UseCipher};
 use concilium_session::{AnySession, Session, Settings};
-use concilium_testkit::parts::{Cipher, Gka, Parts, UseCipher};
 
 use crate::lie::{LyingCipher, LyingGka};
 

@@ -1,5 +1,5 @@
 //! What tests of concilium are made of: conformance kits that turn the rules of a contract into tests, fake
-//! parts, a seeded random source, an in-memory channel, and the scenario runner.
+//! parts, a seeded random source, and an in-memory channel.
 //!
 //! Nothing in here is for production: kits panic where a part under test breaks a rule, and seeds are known.
 
@@ -13,10 +13,7 @@
 
 pub mod channel;
 pub mod encryptor;
-pub mod fuzz;
 pub mod gka;
 pub mod memory;
 pub mod network;
-pub mod parts;
 pub mod rng;
-pub mod scenario;

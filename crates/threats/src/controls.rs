@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use concilium_testkit::parts::{Cipher, Gka, Parts};
+use concilium_parts::{Cipher, Gka, Parts};
 
 use crate::attacker::{Attacker, counterfeit, made_up};
 use crate::course::{Course, Moment, VICTIM};

@@ -8,9 +8,9 @@ use std::time::Duration;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionId, Time};
 use concilium_gka::{Directory, Identity};
+use concilium_parts::Parts;
 use concilium_session::{AnySession, Output, Settings};
 use concilium_testkit::channel::Channel;
-use concilium_testkit::parts::Parts;
 use concilium_testkit::rng::seeded;
 use rand_chacha::ChaCha20Rng;
 

@@ -17,7 +17,9 @@ const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
 /// network along.
-const FOR_TESTS: [&str; 4] = ["testkit", "sim", "model", "threats"];
+const FOR_TESTS: [&str; 7] = [
+    "testkit", "parts", "scenario", "fuzzing", "sim", "model", "threats",
+];
 
 /// Packages that bring a clock, a disk, a network, the system's randomness or an async runtime.
 const WORLDLY: [&str; 31] = [
@@ -70,7 +72,7 @@ const WORLDLY_STD: [&str; 8] = [
 /// Packages that bring some of these along for browsers alone, compiled and never called: what they depend on does not
 /// count. With the reason.
 const EXCUSED: [(&str, &[&str]); 3] = [
-    // docs/decisions/0017: without their feature `std`, mls-rs and its parts ask for no time and no random number.
+    // docs/decisions/0016: without their feature `std`, mls-rs and its parts ask for no time and no random number.
     ("mls-rs", &["getrandom", "wasm-bindgen"]),
     ("mls-rs-codec", &["wasm-bindgen"]),
     ("mls-rs-core", &["wasm-bindgen"]),

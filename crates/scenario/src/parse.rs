@@ -11,7 +11,7 @@ use super::ast::{
 };
 use super::option::Options;
 use super::words::{Word, split};
-use crate::parts::UnknownPart;
+use concilium_parts::UnknownPart;
 
 /// Words that mean something where a member's name may stand.
 const RESERVED: [&str; 3] = ["server", "none", "any"];

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use concilium_testkit::fuzz::{TARGETS, Target, random_input};
+use concilium_fuzzing::{TARGETS, Target, random_input};
 
 /// `fuzz/`, which is outside of this workspace.
 fn folder() -> PathBuf {
@@ -119,7 +119,7 @@ fn the_saved_corpus_holds_every_seed_as_generated() {
             assert_eq!(
                 bytes,
                 Some(seed.bytes),
-                "{}/{}: cargo run -p concilium-testkit --example fuzz_seeds",
+                "{}/{}: cargo run -p concilium-fuzzing --example seeds",
                 target.name,
                 seed.name
             );

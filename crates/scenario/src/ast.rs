@@ -7,7 +7,7 @@ use concilium_core::{Change, MemberId, MemberSet};
 use concilium_session::{SessionState, Settings, WarningKind};
 
 use super::EventKind;
-use crate::parts::{Cipher, Gka};
+use concilium_parts::{Cipher, Gka};
 
 /// A scenario, read and checked: every name in it is declared, every keyword known.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use concilium_testkit::fuzz::TARGETS;
+use concilium_fuzzing::TARGETS;
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus-seeds");

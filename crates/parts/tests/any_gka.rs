@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use concilium_core::{Context, Time};
 use concilium_gka::{AnyGka, GroupKeyAgreement as _, ProposeError, Reason, ReceiveError};
+use concilium_parts::Gka;
 use concilium_testkit::gka::{Group, directory, identity, name, names};
-use concilium_testkit::parts::Gka;
 use concilium_testkit::rng::seeded;
 
 mod cliques {

@@ -12,9 +12,9 @@ use super::ast::{Act, Command, Expectation, Fault, Refusal, Scenario, Step};
 use super::report::{Failure, Report, Verdict};
 use super::trace::Tracer;
 use super::{EventKind, Options};
-use crate::channel::Sent;
-use crate::network::{Conduct, EPOCH, Happening, Network, NetworkError};
-use crate::parts::{Cipher, Gka, UseCipher};
+use concilium_parts::{Cipher, Gka, UseCipher};
+use concilium_testkit::channel::Sent;
+use concilium_testkit::network::{Conduct, EPOCH, Happening, Network, NetworkError};
 
 /// A scenario, to be run with whichever implementations.
 pub(super) struct Runner<'a> {

@@ -6,7 +6,7 @@
 //! A run is deterministic: the same text and [`Options`] give the same output to the last byte.
 //!
 //! ```
-//! use concilium_testkit::scenario::{Options, run_text};
+//! use concilium_scenario::{Options, run_text};
 //!
 //! let text = "members alice bob\nexpect channel = none\nexpect state alice = parted\n";
 //! let mut out = Vec::new();
@@ -26,6 +26,10 @@ mod secrecy;
 mod trace;
 mod words;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -35,7 +39,7 @@ pub use parse::parse;
 pub use report::{Failure, Report, Verdict};
 
 use self::runner::Runner;
-use crate::parts::{Cipher, Gka};
+use concilium_parts::{Cipher, Gka};
 
 /// How to run a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -1,12 +1,20 @@
 //! The bodies of the fuzz targets: each takes any bytes at all and panics where a promise is broken.
 //!
 //! The targets of `fuzz/` are one line each and call these. `cargo test` runs them too, without a fuzzer: over every
-//! saved input, and over inputs from a seeded random source (`tests/fuzz_replay.rs`). Inputs are choices more than
+//! saved input, and over inputs from a seeded random source (`tests/replay.rs`). Inputs are choices more than
 //! data: what an honest member, an insider or the server does next. The real keys and ciphers are used, and never
 //! got past by guessing: where a body wants to be an insider, it signs as one.
 //!
 //! To add a target: a file here with a function of its name and a few seeds, its line in [`TARGETS`], a file of one
-//! line in `fuzz/fuzz_targets`, and its name in `fuzz/Cargo.toml`; then `cargo run --example fuzz_seeds`.
+//! line in `fuzz/fuzz_targets`, and its name in `fuzz/Cargo.toml`; then `cargo run -p concilium-fuzzing --example seeds`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "checks fail by panicking"
+)]
 
 mod core;
 mod encryptor;
@@ -15,6 +23,10 @@ mod input;
 mod server_order;
 mod session;
 mod transcript;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use self::core::core;
 pub use encryptor::encryptor;
@@ -25,7 +37,7 @@ pub use transcript::transcript;
 
 use rand_core::Rng as _;
 
-use crate::rng;
+use concilium_testkit::rng;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Options;
-use crate::parts::{Cipher, Gka};
+use concilium_parts::{Cipher, Gka};
 
 /// A run and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

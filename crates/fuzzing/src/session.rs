@@ -11,7 +11,7 @@ use concilium_session::{Session, SessionState, Settings};
 
 use super::Seed;
 use super::input::Input;
-use crate::network::{Conduct, Network};
+use concilium_testkit::network::{Conduct, Network};
 
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -206,7 +206,7 @@ impl Run {
     }
 
     /// The channel, to show its members different things.
-    fn show_differently(&mut self) -> &mut crate::channel::Channel {
+    fn show_differently(&mut self) -> &mut concilium_testkit::channel::Channel {
         self.honest = false;
         self.network.channel_mut()
     }

@@ -9,8 +9,8 @@ use concilium_gka::AnyGka;
 use concilium_session::Session;
 
 use super::runner::Mismatch;
-use crate::network::{Held, Network};
-use crate::rng::seeded;
+use concilium_testkit::network::{Held, Network};
+use concilium_testkit::rng::seeded;
 
 /// Fails if `who` can read a packet with this body, or if no other member can: then there is no such secret, and
 /// an expectation about it would hold for nothing.

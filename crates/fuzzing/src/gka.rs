@@ -10,7 +10,7 @@ use concilium_gka_mls::Mls;
 
 use super::Seed;
 use super::input::Input;
-use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
+use concilium_testkit::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
 
 const PEOPLE: usize = 4;
 

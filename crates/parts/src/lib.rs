@@ -2,6 +2,10 @@
 //!
 //! Whoever writes another one adds it here, and every tool knows it.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,8 +18,8 @@ use concilium_gka_cliques::Cliques;
 use concilium_gka_mls::Mls;
 use concilium_session::{AnySession, RestoreError, Session, Settings};
 
-use crate::network::GkaFactory;
-use crate::{encryptor, gka};
+use concilium_testkit::network::GkaFactory;
+use concilium_testkit::{encryptor, gka};
 
 /// A key agreement, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -9,8 +9,8 @@ use concilium_session::{Event, Warning};
 use serde_json::{Map, Value, json};
 
 use super::{EventKind, Options, Step};
-use crate::channel::Effect;
-use crate::network::{EPOCH, Happening, Record};
+use concilium_testkit::channel::Effect;
+use concilium_testkit::network::{EPOCH, Happening, Record};
 
 /// Fields of an object, in the order in which a line shows them.
 type Fields = Vec<(&'static str, Value)>;
