@@ -71,7 +71,7 @@ pub(crate) struct PartsArgs {
 }
 
 impl PartsArgs {
-    /// As the testkit knows them.
+    /// As the tools know them.
     pub(crate) fn parts(self) -> Parts {
         Parts {
             gka: self.gka,

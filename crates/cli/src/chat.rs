@@ -12,6 +12,7 @@ use std::time::Duration;
 use concilium::channel::ChannelEvent;
 use concilium::keys::VerifyingKey;
 use concilium::{ActionError, Change, Event, MemberId, MessageId, SessionState, Settings, Time};
+use concilium_parts::Owner;
 use concilium_relay::{ActionError as ChannelError, ClientConfig, ClientEvent, ConnectError, RelayClient};
 
 use self::command::{Command, HELP};
@@ -149,7 +150,12 @@ impl Chat {
         settings.stay_if_last = true;
         let key = fingerprint(identity.verifying_key());
         let parts = args.parts.parts();
-        let session = parts.session(identity, Arc::new(known), args.channel, settings);
+        let session = parts.begin(Owner {
+            identity,
+            directory: Arc::new(known),
+            name: args.channel,
+            settings,
+        });
         let mut chat = Self {
             driver: Driver::new(session, client, clock),
             introductions,

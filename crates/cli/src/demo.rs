@@ -21,7 +21,7 @@ use concilium::{
     Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
     SubsessionId, Summary, Timing,
 };
-use concilium_parts::Parts;
+use concilium_parts::{Owner, Parts};
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -189,8 +189,7 @@ impl Demo {
             let mut config = ClientConfig::new(demo.url(), name);
             config.reconnect = None;
             let client = RelayClient::connect(config).await?;
-            let (identity, directory) = (demo.identity(who)?, Arc::clone(&demo.directory));
-            let session = parts.session(identity, directory, channel()?, settings(demo.names.len()));
+            let session = parts.begin(demo.owner(who)?);
             demo.handles.push(process::start(
                 who,
                 Driver::new(session, client, clock),
@@ -204,9 +203,14 @@ impl Demo {
         format!("ws://{}", self.relay.local_addr())
     }
 
-    fn identity(&self, who: usize) -> Result<Identity, GoneError> {
+    fn owner(&self, who: usize) -> Result<Owner, DemoError> {
         let identity = self.identities.get(who).ok_or(GoneError)?;
-        Ok(Identity::clone(identity))
+        Ok(Owner {
+            identity: Identity::clone(identity),
+            directory: self.directory.clone(),
+            name: channel()?,
+            settings: settings(self.names.len()),
+        })
     }
 
     fn name(&self, who: usize) -> Result<&MemberId, GoneError> {
@@ -573,11 +577,7 @@ impl Demo {
             .await?;
         let last_words =
             last_words.ok_or_else(|| DemoError::Exclusion(format!("{name} held nothing when it went")))?;
-        let (identity, directory) = (self.identity(whom)?, Arc::clone(&self.directory));
-        let settings = settings(self.names.len());
-        let then = self
-            .parts
-            .restore(identity, directory, channel()?, settings, &last_words)?;
+        let then = self.parts.restore(self.owner(whom)?, &last_words)?;
         let said_later = self.expected.len().saturating_sub(excluded.sent_until_then);
         let reads = |packet: &[u8]| then.reads(packet).is_some();
         let shown =

@@ -80,7 +80,7 @@ fn run(data: &[u8]) -> Reached {
         ..Conduct::default()
     };
     let mut run = Run {
-        network: Network::new(people, name, choices, Cliques::new, 1, conduct),
+        network: Network::of_default_parts(people, name, choices, 1, conduct),
         honest: true,
         finals: BTreeMap::new(),
         reached: Reached::default(),

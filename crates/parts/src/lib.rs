@@ -8,17 +8,16 @@ struct Readme;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use concilium_core::SessionName;
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor, Ratchet};
-use concilium_gka::{AnyGka, Directory, Identity};
+use concilium_gka::AnyGka;
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 use concilium_gka_mls::Mls;
-use concilium_session::{AnySession, RestoreError, Session, Settings};
+use concilium_session::{AnySession, RestoreError};
 
-use concilium_testkit::network::GkaFactory;
+pub use concilium_testkit::network::Owner;
+use concilium_testkit::network::{GkaFactory, Sessions, Typed};
 use concilium_testkit::{encryptor, gka};
 
 /// A key agreement, by its name.
@@ -208,72 +207,60 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// A session of these parts.
+    /// A new session of these parts.
     #[must_use]
-    pub fn session(
-        self,
-        identity: Identity,
-        directory: Arc<dyn Directory>,
-        name: SessionName,
-        settings: Settings,
-    ) -> Box<dyn AnySession + Send> {
-        self.cipher.with(New {
-            gka: self.gka.factory()(identity, directory),
-            name,
-            settings,
-        })
+    pub fn begin(self, owner: Owner) -> Box<dyn AnySession + Send> {
+        self.cipher.with(Begin(self.gka, owner))
     }
 
     /// The session of these parts that a snapshot was taken of.
     ///
     /// # Errors
-    /// Those of [`Session::restore`].
-    pub fn restore(
-        self,
-        identity: Identity,
-        directory: Arc<dyn Directory>,
-        name: SessionName,
-        settings: Settings,
-        snapshot: &[u8],
-    ) -> Result<Box<dyn AnySession + Send>, RestoreError> {
-        self.cipher.with(Restore {
-            new: New {
-                gka: self.gka.factory()(identity, directory),
-                name,
-                settings,
-            },
-            snapshot,
-        })
+    /// Those of [`Session::restore`](concilium_session::Session::restore).
+    pub fn restore(self, owner: Owner, snapshot: &[u8]) -> Result<Box<dyn AnySession + Send>, RestoreError> {
+        self.cipher.with(Restore(self.gka, owner, snapshot))
     }
 }
 
-/// What a new session is made of.
-struct New {
-    gka: AnyGka,
-    name: SessionName,
-    settings: Settings,
+impl Sessions for Parts {
+    type Session = Box<dyn AnySession + Send>;
+
+    fn begin(&self, owner: Owner) -> Self::Session {
+        (*self).begin(owner)
+    }
+
+    fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Self::Session, RestoreError> {
+        (*self).restore(owner, snapshot)
+    }
+
+    fn any(session: &Self::Session) -> &dyn AnySession {
+        &**session
+    }
+
+    fn any_mut(session: &mut Self::Session) -> &mut dyn AnySession {
+        &mut **session
+    }
 }
 
-impl UseCipher for New {
+/// Begins a session.
+struct Begin(Gka, Owner);
+
+impl UseCipher for Begin {
     type Output = Box<dyn AnySession + Send>;
 
     fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
-        Box::new(Session::<AnyGka, E>::new(self.gka, self.name, self.settings))
+        Box::new(Typed::<AnyGka, E>::new(self.0.factory()).begin(self.1))
     }
 }
 
-/// What one is made of that goes on.
-struct Restore<'a> {
-    new: New,
-    snapshot: &'a [u8],
-}
+/// Goes on with one.
+struct Restore<'a>(Gka, Owner, &'a [u8]);
 
 impl UseCipher for Restore<'_> {
     type Output = Result<Box<dyn AnySession + Send>, RestoreError>;
 
     fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
-        let New { gka, name, settings } = self.new;
-        let session = Session::<AnyGka, E>::restore(gka, name, settings, self.snapshot)?;
+        let session = Typed::<AnyGka, E>::new(self.0.factory()).restore(self.1, self.2)?;
         Ok(Box::new(session))
     }
 }

@@ -5,9 +5,7 @@ use std::fmt::Display;
 use std::ops::Deref;
 
 use concilium_core::{ChainHash, MemberId, MemberSet, Secret, SubsessionId};
-use concilium_encryptor::MessageEncryptor;
-use concilium_gka::AnyGka;
-use concilium_session::{MessageView, Session, SessionState, WarningKind};
+use concilium_session::{AnySession, MessageView, SessionState, WarningKind};
 
 use super::ast::{Bound, Expectation, Kinds};
 use super::runner::{Mismatch, Run};
@@ -44,10 +42,7 @@ fn compare(expected: String, seen: String) -> Result<(), Mismatch> {
 }
 
 /// The latest message with this body in a member's timeline.
-fn find<'s, E: MessageEncryptor>(
-    session: &'s Session<AnyGka, E>,
-    body: &str,
-) -> Result<MessageView<'s>, Mismatch> {
+fn find<'s>(session: &'s dyn AnySession, body: &str) -> Result<MessageView<'s>, Mismatch> {
     session
         .messages()
         .filter(|message| message.body == body.as_bytes())
@@ -60,7 +55,7 @@ fn find<'s, E: MessageEncryptor>(
         })
 }
 
-fn log<E: MessageEncryptor>(session: &Session<AnyGka, E>) -> Vec<String> {
+fn log(session: &dyn AnySession) -> Vec<String> {
     session
         .messages()
         .map(|message| body_text(message.body))
@@ -68,44 +63,44 @@ fn log<E: MessageEncryptor>(session: &Session<AnyGka, E>) -> Vec<String> {
 }
 
 /// What a member has before its eyes: its session, or, if its process has vanished, what that had shown by then.
-enum Screen<'n, E: MessageEncryptor> {
-    Running(&'n Session<AnyGka, E>),
-    Vanished(Box<Session<AnyGka, E>>),
+enum Screen<'n> {
+    Running(&'n dyn AnySession),
+    Vanished(Box<dyn AnySession>),
 }
 
-impl<E: MessageEncryptor> Deref for Screen<'_, E> {
-    type Target = Session<AnyGka, E>;
+impl<'n> Deref for Screen<'n> {
+    type Target = dyn AnySession + 'n;
 
-    fn deref(&self) -> &Session<AnyGka, E> {
+    fn deref(&self) -> &Self::Target {
         match self {
-            Self::Running(session) => session,
-            Self::Vanished(session) => session,
+            Self::Running(session) => *session,
+            Self::Vanished(session) => &**session,
         }
     }
 }
 
-impl<E: MessageEncryptor> Run<E> {
+impl Run {
     /// The messages that a member has been shown, whether its process runs or not.
-    fn screen(&self, who: &MemberId) -> Result<Screen<'_, E>, Mismatch> {
+    fn screen(&self, who: &MemberId) -> Result<Screen<'_>, Mismatch> {
         Ok(match self.network.session(who) {
-            Ok(session) => Screen::Running(session),
-            Err(_) => Screen::Vanished(Box::new(self.network.last_saved(who)?)),
+            Ok(session) => Screen::Running(&**session),
+            Err(_) => Screen::Vanished(self.network.last_saved(who)?),
         })
     }
 
     /// Holds one expectation against the run as it stands.
     pub(super) fn expect(&mut self, expectation: &Expectation) -> Result<(), Mismatch> {
         // A process that has vanished is in no session, and nothing is in force for it.
-        let session = |who: &MemberId| self.network.session(who).ok();
+        let session = |who: &MemberId| self.network.session(who).ok().map(|session| &**session);
         match expectation {
             Expectation::Members(who, members) => {
                 let nobody = MemberSet::new();
-                let seen = session(who).map_or(&nobody, Session::members);
+                let seen = session(who).map_or(&nobody, |session| session.members());
                 compare(words(members), words(seen))
             }
             Expectation::Channel(members) => compare(words(members), words(self.network.channel().members())),
             Expectation::State(who, state) => {
-                let seen = session(who).map_or(SessionState::Parted, Session::state);
+                let seen = session(who).map_or(SessionState::Parted, |session| session.state());
                 compare(state.to_string(), seen.to_string())
             }
             Expectation::Log(who, bodies) => compare(quoted(bodies), quoted(&log(&*self.screen(who)?))),
@@ -148,7 +143,7 @@ impl<E: MessageEncryptor> Run<E> {
                 compare(words(members), words(&message.unacked))
             }
             Expectation::Present(who, members) => {
-                let seen = session(who).map(Session::presence).unwrap_or_default();
+                let seen = session(who).map(|session| session.presence()).unwrap_or_default();
                 compare(words(members), words(&seen))
             }
             Expectation::Warnings(who, kinds) => {

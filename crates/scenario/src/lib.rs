@@ -39,7 +39,7 @@ pub use parse::parse;
 pub use report::{Failure, Report, Verdict};
 
 use self::runner::Runner;
-use concilium_parts::{Cipher, Gka};
+use concilium_parts::{Cipher, Gka, Parts};
 
 /// How to run a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -99,12 +99,10 @@ pub fn run_text(file: &str, text: &str, options: &Options, out: &mut dyn Write) 
     // The options come first, then the file, then the defaults.
     let gka = options.gka.or(scenario.setup.gka).unwrap_or_default();
     let cipher = options.cipher.or(scenario.setup.cipher).unwrap_or_default();
-    let runner = Runner {
+    runner::run(Runner {
         scenario: &scenario,
-        gka,
-        cipher,
+        parts: Parts { gka, cipher },
         options,
         out,
-    };
-    cipher.with(runner)
+    })
 }

@@ -4,33 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use concilium_core::{MemberId, SessionName};
-use concilium_encryptor::MessageEncryptor;
-use concilium_gka::AnyGka;
 use concilium_session::{Event, WarningKind};
 
 use super::ast::{Act, Command, Expectation, Fault, Refusal, Scenario, Step};
 use super::report::{Failure, Report, Verdict};
 use super::trace::Tracer;
 use super::{EventKind, Options};
-use concilium_parts::{Cipher, Gka, UseCipher};
+use concilium_parts::Parts;
 use concilium_testkit::channel::Sent;
-use concilium_testkit::network::{Conduct, EPOCH, Happening, Network, NetworkError};
+use concilium_testkit::network::{Conduct, EPOCH, Happening, NetworkError, NetworkOf};
 
 /// A scenario, to be run with whichever implementations.
 pub(super) struct Runner<'a> {
     pub(super) scenario: &'a Scenario,
-    pub(super) gka: Gka,
-    pub(super) cipher: Cipher,
+    pub(super) parts: Parts,
     pub(super) options: &'a Options,
     pub(super) out: &'a mut dyn Write,
-}
-
-impl UseCipher for Runner<'_> {
-    type Output = io::Result<Report>;
-
-    fn with<E: MessageEncryptor + Send + 'static>(self) -> io::Result<Report> {
-        run::<E>(self)
-    }
 }
 
 /// A line that does not hold: what was expected, and what was seen.
@@ -56,8 +45,8 @@ impl From<NetworkError> for Mismatch {
 }
 
 /// The state of a run.
-pub(super) struct Run<E: MessageEncryptor> {
-    pub(super) network: Network<AnyGka, E>,
+pub(super) struct Run {
+    pub(super) network: NetworkOf<Parts>,
     /// Events that were not expected yet.
     pub(super) events: BTreeSet<(MemberId, EventKind)>,
     /// Every kind of warning that was ever raised.
@@ -67,7 +56,7 @@ pub(super) struct Run<E: MessageEncryptor> {
 }
 
 /// Runs a scenario with these implementations.
-fn run<E: MessageEncryptor>(runner: Runner<'_>) -> io::Result<Report> {
+pub(super) fn run(runner: Runner<'_>) -> io::Result<Report> {
     let Runner {
         scenario,
         options,
@@ -79,12 +68,12 @@ fn run<E: MessageEncryptor>(runner: Runner<'_>) -> io::Result<Report> {
         keep_history: scenario.steps.iter().any(asks_for_secrecy),
         restart_always: options.restart,
     };
-    let mut run = Run::<E> {
-        network: Network::new(
+    let mut run = Run {
+        network: NetworkOf::of(
+            runner.parts,
             scenario.setup.members.iter().cloned(),
             SessionName::new("scenario").expect("a fixed name of fitting length"),
             scenario.setup.settings.clone(),
-            runner.gka.factory(),
             options.seed,
             conduct,
         ),
@@ -116,8 +105,8 @@ fn run<E: MessageEncryptor>(runner: Runner<'_>) -> io::Result<Report> {
     let sent = run.network.channel().sent();
     let report = Report {
         file: scenario.file.clone(),
-        gka: runner.gka,
-        cipher: runner.cipher,
+        gka: runner.parts.gka,
+        cipher: runner.parts.cipher,
         seed: options.seed,
         expectations,
         packets: sent.packets,
@@ -129,7 +118,7 @@ fn run<E: MessageEncryptor>(runner: Runner<'_>) -> io::Result<Report> {
     Ok(report)
 }
 
-impl<E: MessageEncryptor> Run<E> {
+impl Run {
     fn remember(&mut self, what: Happening) {
         let Happening::Told { member, event } = what else {
             return;

@@ -4,12 +4,11 @@ use concilium_core::Context;
 use concilium_core::MemberId;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
-use concilium_encryptor::MessageEncryptor;
-use concilium_gka::AnyGka;
-use concilium_session::Session;
+use concilium_parts::Parts;
+use concilium_session::AnySession;
 
 use super::runner::Mismatch;
-use concilium_testkit::network::{Held, Network};
+use concilium_testkit::network::{Held, NetworkOf};
 use concilium_testkit::rng::seeded;
 
 /// Fails if `who` can read a packet with this body, or if no other member can: then there is no such secret, and
@@ -18,11 +17,7 @@ use concilium_testkit::rng::seeded;
 /// `who` is given every packet of the run, those that the server lost too, and uses every state that it ever
 /// had. Wherever it was told less than the others or was told to leave, it also listens on from the state it
 /// had then, ignoring that it is out.
-pub(super) fn check<E: MessageEncryptor>(
-    network: &Network<AnyGka, E>,
-    who: &MemberId,
-    body: &str,
-) -> Result<(), Mismatch> {
+pub(super) fn check(network: &NetworkOf<Parts>, who: &MemberId, body: &str) -> Result<(), Mismatch> {
     let expected = format!("that {who} has no key for \"{body}\", and that another member has one");
     let mut honest = network.members().filter(|member| *member != who);
     let readable = honest.try_fold(false, |found, member| {
@@ -46,14 +41,14 @@ pub(super) fn check<E: MessageEncryptor>(
 }
 
 /// The number of the first packet with this body that opens with a state that this member ever had.
-fn held_states_read<E: MessageEncryptor>(
-    network: &Network<AnyGka, E>,
+fn held_states_read(
+    network: &NetworkOf<Parts>,
     who: &MemberId,
     body: &str,
 ) -> Result<Option<usize>, Mismatch> {
     for held in network.held(who) {
         let session = network.copy(who, &held.snapshot)?;
-        if let Some(number) = reads_any(network, &session, body) {
+        if let Some(number) = reads_any(network, &*session, body) {
             return Ok(Some(number));
         }
     }
@@ -61,11 +56,7 @@ fn held_states_read<E: MessageEncryptor>(
 }
 
 /// The number of the first packet with this body that this session can read.
-fn reads_any<E: MessageEncryptor>(
-    network: &Network<AnyGka, E>,
-    session: &Session<AnyGka, E>,
-    body: &str,
-) -> Option<usize> {
+fn reads_any(network: &NetworkOf<Parts>, session: &dyn AnySession, body: &str) -> Option<usize> {
     let packets = network.channel().packets();
     let position = packets.iter().position(|sent| {
         matches!(packet::read(&sent.bytes), Ok((Kind::Message, _)))
@@ -77,8 +68,8 @@ fn reads_any<E: MessageEncryptor>(
 }
 
 /// As [`held_states_read`], by going on listening wherever the member was cut off, and at last.
-fn listening_on_reads<E: MessageEncryptor>(
-    network: &Network<AnyGka, E>,
+fn listening_on_reads(
+    network: &NetworkOf<Parts>,
     who: &MemberId,
     body: &str,
 ) -> Result<Option<usize>, Mismatch> {
@@ -92,8 +83,8 @@ fn listening_on_reads<E: MessageEncryptor>(
     Ok(None)
 }
 
-fn listens_on<E: MessageEncryptor>(
-    network: &Network<AnyGka, E>,
+fn listens_on(
+    network: &NetworkOf<Parts>,
     who: &MemberId,
     held: &Held,
     body: &str,
@@ -111,9 +102,9 @@ fn listens_on<E: MessageEncryptor>(
         while session.poll_output().is_some() {}
         let is_operation = matches!(event, ChannelEvent::Packet { bytes, .. }
             if matches!(packet::read(bytes), Ok((Kind::Operation, _))));
-        if is_operation && let Some(number) = reads_any(network, &session, body) {
+        if is_operation && let Some(number) = reads_any(network, &*session, body) {
             return Ok(Some(number));
         }
     }
-    Ok(reads_any(network, &session, body))
+    Ok(reads_any(network, &*session, body))
 }

@@ -26,6 +26,7 @@ pub trait AnySession: fmt::Debug {
     fn handle_timeout(&mut self, cx: &mut Context<'_>);
     fn poll_output(&mut self) -> Option<Output>;
     fn next_timeout(&self) -> Option<Time>;
+    fn next_heartbeat(&self) -> Option<Time>;
     fn snapshot(&self) -> Zeroizing<Vec<u8>>;
     fn join(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
     fn part(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
@@ -67,6 +68,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> AnySession for Session<G, E> {
 
     fn next_timeout(&self) -> Option<Time> {
         self.next_timeout()
+    }
+
+    fn next_heartbeat(&self) -> Option<Time> {
+        self.next_heartbeat()
     }
 
     fn snapshot(&self) -> Zeroizing<Vec<u8>> {

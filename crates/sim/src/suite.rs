@@ -6,18 +6,10 @@ use std::sync::Arc;
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
-use concilium_parts::{Cipher, Gka, Parts, UseCipher};
+use concilium_parts::{Cipher, Gka, Owner, Parts, UseCipher};
 use concilium_session::{AnySession, Session, Settings};
 
 use crate::lie::{LyingCipher, LyingGka};
-
-/// Whose session it is, and in what.
-pub(crate) struct Owner {
-    pub(crate) identity: Identity,
-    pub(crate) directory: Arc<dyn Directory>,
-    pub(crate) name: SessionName,
-    pub(crate) settings: Settings,
-}
 
 type Make = dyn Fn(Owner) -> Box<dyn AnySession>;
 type Restore = dyn Fn(Owner, &[u8]) -> Option<Box<dyn AnySession>>;
@@ -50,18 +42,10 @@ impl Suite {
             gka: gka.to_string(),
             cipher: cipher.to_string(),
             is_secret: gka.is_secret() && cipher.is_secret(),
-            make: Box::new(move |owner| {
-                parts.session(owner.identity, owner.directory, owner.name, owner.settings)
-            }),
+            make: Box::new(move |owner| parts.begin(owner)),
             restore: Box::new(move |owner, snapshot| {
-                let Owner {
-                    identity,
-                    directory,
-                    name,
-                    settings,
-                } = owner;
-                let session = parts.restore(identity, directory, name, settings, snapshot);
-                session.ok().map(|session| session as Box<dyn AnySession>)
+                let session = parts.restore(owner, snapshot).ok()?;
+                Some(session)
             }),
             restore_lying: Box::new(move |owner, snapshot| {
                 cipher.with(Lying {
@@ -160,7 +144,7 @@ mod tests {
         Suite {
             make: Box::new(move |mut owner| {
                 owner.settings.policy = Arc::new(Everybody);
-                parts.session(owner.identity, owner.directory, owner.name, owner.settings)
+                parts.begin(owner)
             }),
             ..Suite::named(parts.gka, parts.cipher)
         }

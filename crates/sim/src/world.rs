@@ -12,6 +12,7 @@ use std::time::Duration;
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Context, MemberId, MemberSet, SessionName, Time};
 use concilium_gka::{Directory, Identity};
+use concilium_parts::Owner;
 use concilium_session::{AnySession, Event, Moderators, Output, SessionState, Settings};
 use concilium_testkit::channel::{Channel, Delivery, Effect};
 use concilium_testkit::network::EPOCH;
@@ -23,7 +24,6 @@ use crate::clock::Clock;
 use crate::dice::{Dice, source};
 use crate::link::{Arriving, Link};
 use crate::plan::{Plan, Split, Who, name};
-use crate::suite::Owner;
 use crate::{Gka, Suite};
 
 /// The most inputs within one moment: only processes that answer each other without end reach it.

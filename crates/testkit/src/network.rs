@@ -7,14 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Context, FramedHash, MemberId, Secret, SessionName, Time};
-use concilium_encryptor::MessageEncryptor;
+use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
-use concilium_session::{Event, Output, Session, Settings};
+use concilium_gka_cliques::Cliques;
+use concilium_session::{AnySession, Event, Output, RestoreError, Session, Settings};
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
@@ -166,12 +168,96 @@ impl ProcessClock {
     }
 }
 
-struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
+/// Whose session it is, and in what.
+#[derive(Clone)]
+pub struct Owner {
+    /// Who has it, with the identity key.
+    pub identity: Identity,
+    /// Whom it knows.
+    pub directory: Arc<dyn Directory>,
+    /// The session's name.
+    pub name: SessionName,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Owner({})", self.identity.member())
+    }
+}
+
+/// Where the sessions of a network come from.
+pub trait Sessions {
+    /// What they are.
+    type Session;
+
+    /// A new one.
+    fn begin(&self, owner: Owner) -> Self::Session;
+
+    /// The one that a snapshot was taken of.
+    ///
+    /// # Errors
+    /// Those of [`Session::restore`].
+    fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Self::Session, RestoreError>;
+
+    /// What drivers call of it.
+    fn any(session: &Self::Session) -> &dyn AnySession;
+
+    /// The same, to change it.
+    fn any_mut(session: &mut Self::Session) -> &mut dyn AnySession;
+}
+
+/// Sessions whose parts are known when the program is compiled.
+pub struct Typed<G, E> {
+    gka: GkaFactory<G>,
+    encryptor: PhantomData<fn() -> E>,
+}
+
+impl<G, E> Typed<G, E> {
+    /// Those of this key agreement.
+    pub fn new(gka: GkaFactory<G>) -> Self {
+        Self {
+            gka,
+            encryptor: PhantomData,
+        }
+    }
+}
+
+impl<G, E> fmt::Debug for Typed<G, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Typed").finish_non_exhaustive()
+    }
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Sessions for Typed<G, E> {
+    type Session = Session<G, E>;
+
+    fn begin(&self, owner: Owner) -> Session<G, E> {
+        let gka = (self.gka)(owner.identity, owner.directory);
+        Session::new(gka, owner.name, owner.settings)
+    }
+
+    fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Session<G, E>, RestoreError> {
+        let gka = (self.gka)(owner.identity, owner.directory);
+        Session::restore(gka, owner.name, owner.settings, snapshot)
+    }
+
+    fn any(session: &Session<G, E>) -> &dyn AnySession {
+        session
+    }
+
+    fn any_mut(session: &mut Session<G, E>) -> &mut dyn AnySession {
+        session
+    }
+}
+
+struct Process<T> {
     id: MemberId,
     identity: Identity,
     rng: ChaCha20Rng,
     settings: Settings,
-    session: Option<Session<G, E>>,
+    session: Option<T>,
     snapshot: Option<Zeroizing<Vec<u8>>>,
     position: u64,
     held: Vec<Held>,
@@ -179,6 +265,13 @@ struct Process<G: GroupKeyAgreement, E: MessageEncryptor> {
     saves: usize,
     /// It vanishes with the save of this number, before anything that follows from it has left.
     vanishes_at: usize,
+}
+
+impl<T> Process<T> {
+    /// Its session, if it is running.
+    fn any<S: Sessions<Session = T>>(&self) -> Option<&dyn AnySession> {
+        self.session.as_ref().map(S::any)
+    }
 }
 
 /// How a network treats its processes.
@@ -190,20 +283,23 @@ pub struct Conduct {
     pub restart_always: bool,
 }
 
-/// Several sessions over one channel. See the [module](self).
-pub struct Network<G: GroupKeyAgreement, E: MessageEncryptor> {
-    processes: Vec<Process<G, E>>,
+/// Several sessions of one key agreement and one encryptor over one channel. See the [module](self).
+pub type Network<G, E> = NetworkOf<Typed<G, E>>;
+
+/// Several sessions over one channel, whatever they are made of. See the [module](self).
+pub struct NetworkOf<S: Sessions> {
+    sessions: S,
+    processes: Vec<Process<S::Session>>,
     channel: Channel,
     name: SessionName,
     settings: Settings,
     directory: Arc<dyn Directory>,
-    gka: GkaFactory<G>,
     conduct: Conduct,
     now: Time,
     records: Vec<Record>,
 }
 
-impl<G: GroupKeyAgreement, E: MessageEncryptor> fmt::Debug for Network<G, E> {
+impl<S: Sessions> fmt::Debug for NetworkOf<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
             .field("now", &self.now)
@@ -233,7 +329,35 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         seed: u64,
         conduct: Conduct,
     ) -> Self {
-        let mut processes: Vec<Process<G, E>> = Vec::new();
+        Self::of(Typed::new(gka), members, name, settings, seed, conduct)
+    }
+}
+
+impl Network<Cliques, DefaultEncryptor> {
+    /// As [`Network::new`], of the default parts; compiled here, once for all the tests that drive it.
+    #[must_use]
+    pub fn of_default_parts(
+        members: Vec<MemberId>,
+        name: SessionName,
+        settings: Settings,
+        seed: u64,
+        conduct: Conduct,
+    ) -> Self {
+        Self::new(members, name, settings, Cliques::new, seed, conduct)
+    }
+}
+
+impl<S: Sessions> NetworkOf<S> {
+    /// As [`Network::new`], with sessions from wherever.
+    pub fn of(
+        sessions: S,
+        members: impl IntoIterator<Item = MemberId>,
+        name: SessionName,
+        settings: Settings,
+        seed: u64,
+        conduct: Conduct,
+    ) -> Self {
+        let mut processes: Vec<Process<S::Session>> = Vec::new();
         for id in members {
             let secret: Secret<32> = Context::new(EPOCH, &mut rng_for("identity", seed, &id))
                 .secret()
@@ -257,12 +381,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .map(|process| (process.id.clone(), *process.identity.verifying_key()))
             .collect();
         let mut network = Self {
+            sessions,
             channel: Channel::new(processes.iter().map(|process| process.id.clone())),
             processes,
             name,
             settings,
             directory: Arc::new(keys),
-            gka,
             conduct,
             now: EPOCH,
             records: Vec::new(),
@@ -301,7 +425,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     ///
     /// # Errors
     /// Its process is not running.
-    pub fn session(&self, who: &MemberId) -> Result<&Session<G, E>, NetworkError> {
+    pub fn session(&self, who: &MemberId) -> Result<&S::Session, NetworkError> {
         self.processes
             .iter()
             .find(|process| process.id == *who)
@@ -319,7 +443,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     ///
     /// # Errors
     /// There is no such process, or what it saved does not come back.
-    pub fn last_saved(&self, who: &MemberId) -> Result<Session<G, E>, NetworkError> {
+    pub fn last_saved(&self, who: &MemberId) -> Result<S::Session, NetworkError> {
         let index = self.index(who)?;
         match self.processes[index].snapshot.as_deref() {
             Some(snapshot) => self.copy(who, snapshot),
@@ -362,15 +486,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     ///
     /// # Errors
     /// The snapshot is not one of this member.
-    pub fn copy(&self, who: &MemberId, snapshot: &[u8]) -> Result<Session<G, E>, NetworkError> {
+    pub fn copy(&self, who: &MemberId, snapshot: &[u8]) -> Result<S::Session, NetworkError> {
         let index = self.index(who)?;
-        Session::restore(
-            self.agreement(index),
-            self.name.clone(),
-            self.processes[index].settings.clone(),
-            snapshot,
-        )
-        .map_err(|_| NetworkError::Restore(who.clone()))
+        self.sessions
+            .restore(self.owner(index), snapshot)
+            .map_err(|_| NetworkError::Restore(who.clone()))
     }
 
     /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before somebody asks into
@@ -382,15 +502,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         if self.channel.pending_for_all() > 0 {
             return Ok(false);
         }
-        let sessions = self
-            .processes
-            .iter()
-            .filter_map(|process| process.session.as_ref());
-        let horizon = sessions.filter_map(Session::next_heartbeat).min();
+        let heartbeats = self.processes.iter().filter_map(Process::any::<S>);
+        let horizon = heartbeats.filter_map(AnySession::next_heartbeat).min();
         let horizon = horizon.unwrap_or(Time::NEVER);
         for process in &self.processes {
-            let Some(session) = &process.session else { continue };
+            let Some(session) = process.any::<S>() else {
+                continue;
+            };
             let mut copy = self.copy(&process.id, &session.snapshot())?;
+            let copy = S::any_mut(&mut copy);
             let mut rng = process.rng.clone();
             for _ in 0..MAX_STEPS {
                 match copy.next_timeout().filter(|at| *at < horizon) {
@@ -421,7 +541,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     pub fn command<T>(
         &mut self,
         who: &MemberId,
-        command: impl FnOnce(&mut Session<G, E>, &mut Context<'_>) -> T,
+        command: impl FnOnce(&mut S::Session, &mut Context<'_>) -> T,
     ) -> Result<T, NetworkError> {
         let index = self.index(who)?;
         let answer = self.input(index, command)?;
@@ -523,7 +643,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         self.restore_as(who, session)
     }
 
-    fn restore_as(&mut self, who: &MemberId, session: Session<G, E>) -> Result<(), NetworkError> {
+    fn restore_as(&mut self, who: &MemberId, session: S::Session) -> Result<(), NetworkError> {
         let index = self.index(who)?;
         let crashed = self.processes[index].session.is_none();
         self.processes[index].session = Some(session);
@@ -658,16 +778,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .ok_or_else(|| NetworkError::NotRunning(who.clone()))
     }
 
-    fn agreement(&self, index: usize) -> G {
-        (self.gka)(
-            self.processes[index].identity.clone(),
-            Arc::clone(&self.directory),
-        )
+    fn owner(&self, index: usize) -> Owner {
+        Owner {
+            identity: self.processes[index].identity.clone(),
+            directory: Arc::clone(&self.directory),
+            name: self.name.clone(),
+            settings: self.processes[index].settings.clone(),
+        }
     }
 
-    fn fresh_session(&self, index: usize) -> Session<G, E> {
-        let settings = self.processes[index].settings.clone();
-        Session::new(self.agreement(index), self.name.clone(), settings)
+    fn fresh_session(&self, index: usize) -> S::Session {
+        self.sessions.begin(self.owner(index))
     }
 
     fn next_timer(&self) -> Option<(Time, usize)> {
@@ -675,7 +796,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             .iter()
             .enumerate()
             .filter_map(|(index, process)| {
-                let at = process.clock.when(process.session.as_ref()?.next_timeout()?);
+                let at = process.clock.when(process.any::<S>()?.next_timeout()?);
                 (at < Time::NEVER).then_some((at, index))
             })
             .min()
@@ -695,7 +816,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             delivery: delivery.clone(),
         });
         if !delivery.lost {
-            self.input(index, |session, cx| session.handle(delivery.event, cx))?;
+            self.input(index, |session, cx| {
+                S::any_mut(session).handle(delivery.event, cx)
+            })?;
         }
         Ok(true)
     }
@@ -714,7 +837,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             to: self.processes[index].id.clone(),
             delivery,
         });
-        self.input(index, |session, cx| session.handle(ChannelEvent::Left, cx))
+        self.input(index, |session, cx| {
+            S::any_mut(session).handle(ChannelEvent::Left, cx)
+        })
     }
 
     fn gap(&mut self, index: usize) {
@@ -724,14 +849,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
     }
 
     fn wake(&mut self, index: usize) -> Result<(), NetworkError> {
-        self.input(index, |session, cx| session.handle_timeout(cx))
+        self.input(index, |session, cx| S::any_mut(session).handle_timeout(cx))
     }
 
     /// Gives an input to a process that is running, and does what it asks for.
     fn input<T>(
         &mut self,
         index: usize,
-        input: impl FnOnce(&mut Session<G, E>, &mut Context<'_>) -> T,
+        input: impl FnOnce(&mut S::Session, &mut Context<'_>) -> T,
     ) -> Result<T, NetworkError> {
         let process = &mut self.processes[index];
         let session = process
@@ -755,7 +880,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
             self.drain(index);
             let process = &mut self.processes[index];
             let now = process.clock.shows(self.now);
-            match &mut process.session {
+            match process.session.as_mut().map(S::any_mut) {
                 Some(session) if session.next_timeout().is_some_and(|at| at <= now) => {
                     session.handle_timeout(&mut Context::new(now, &mut process.rng));
                 }
@@ -768,7 +893,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
 
     /// Nothing leaves a process before the state that it follows from is saved.
     fn save(&mut self, index: usize) -> Result<(), NetworkError> {
-        let Some(session) = &self.processes[index].session else {
+        let Some(session) = self.processes[index].any::<S>() else {
             return Ok(());
         };
         let snapshot = session.snapshot();
@@ -794,7 +919,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Network<G, E> {
         while let Some(output) = self.processes[index]
             .session
             .as_mut()
-            .and_then(Session::poll_output)
+            .and_then(|session| S::any_mut(session).poll_output())
         {
             match output {
                 Output::Channel(action) => {

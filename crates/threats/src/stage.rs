@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionId, Time};
-use concilium_gka::{Directory, Identity};
-use concilium_parts::Parts;
+use concilium_gka::Identity;
+use concilium_parts::{Owner, Parts};
 use concilium_session::{AnySession, Output, Settings};
 use concilium_testkit::channel::Channel;
 use concilium_testkit::rng::seeded;
@@ -57,11 +57,19 @@ pub(crate) struct Process {
     rng: ChaCha20Rng,
 }
 
+fn owner(identity: &Identity, directory: &Arc<Keys>) -> Owner {
+    Owner {
+        identity: identity.clone(),
+        directory: directory.clone(),
+        name: name(),
+        settings: Settings::default(),
+    }
+}
+
 impl Process {
     /// A session of this identity that knows nothing yet.
     pub(crate) fn fresh(parts: Parts, identity: Identity, directory: &Arc<Keys>, seed: u64) -> Self {
-        let shared: Arc<dyn Directory> = directory.clone();
-        let session = parts.session(identity.clone(), shared, name(), Settings::default());
+        let session = parts.begin(owner(&identity, directory));
         Self {
             identity,
             directory: Arc::clone(directory),
@@ -78,8 +86,7 @@ impl Process {
         snapshot: &[u8],
         seed: u64,
     ) -> Self {
-        let shared: Arc<dyn Directory> = directory.clone();
-        let session = parts.restore(identity.clone(), shared, name(), Settings::default(), snapshot);
+        let session = parts.restore(owner(&identity, directory), snapshot);
         Self {
             session: session.unwrap(),
             identity,

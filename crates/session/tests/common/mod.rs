@@ -51,7 +51,7 @@ impl Net {
         seed: u64,
         conduct: Conduct,
     ) -> Self {
-        Self(Network::new(members, name, settings, Cliques::new, seed, conduct))
+        Self(Network::of_default_parts(members, name, settings, seed, conduct))
     }
 
     pub fn outside<const N: usize>(names: [&str; N], seed: u64) -> Self {
