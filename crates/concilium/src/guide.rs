@@ -236,7 +236,7 @@
 //! A faulty server can show members different orders, or lie about who is in the channel: two sessions in one channel, or a
 //! member that stands where nobody else is. All of it is warned of. Whoever finds that others are elsewhere, and more than
 //! those who are with it, leaves the channel and enters it again after some full-ack intervals, to be let in as anybody who comes:
-//! [`Event::ComingBack`](crate::Event::ComingBack). With
+//! [`Event::ComingBack`](crate::Event::ComingBack). So does, less and less often, whoever is with nobody, to see who is there. With
 //! [`auto_include`](crate::Settings::auto_include) all are in one session again without a hand; without it somebody includes who
 //! has come back. A client that would rather do that itself switches [`reunite`](crate::Settings::reunite) off.
 //!

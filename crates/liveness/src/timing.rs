@@ -169,8 +169,8 @@ impl Timing {
         cx.jitter(delay.saturating_mul(2), delay.saturating_mul(3))
     }
 
-    /// How long somebody who waits outside, and has come back so many times before, may hear nothing at all from those whom it
-    /// waits for (T-17): longer than an idle session is silent (L-5).
+    /// How long somebody who is with nobody, and has come back so many times before, may hear nothing at all before it looks
+    /// for others (T-17): longer than an idle session is silent (L-5). Half of how long it waits, whatever it hears.
     #[must_use]
     pub fn silence(&self, times: u32) -> Duration {
         Self::doubled(self.full_ack * 10, times)

@@ -82,8 +82,8 @@ pub fn run_file(
 /// A file's text, or else the number of the first line that is none.
 fn text_of(bytes: Vec<u8>) -> Result<String, usize> {
     String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        good.iter().filter(|byte| **byte == b'\n').count() + 1
+        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        good.filter(|byte| **byte == b'\n').count() + 1
     })
 }
 

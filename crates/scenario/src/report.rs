@@ -90,15 +90,18 @@ impl Report {
             "bytes": self.bytes,
             "span_ms": u64::try_from(self.span.as_millis()).unwrap_or(u64::MAX),
         });
-        match &self.verdict {
-            Verdict::Passed => {}
-            Verdict::Failed(failure) => {
-                object["line"] = json!(failure.line);
-                object["text"] = json!(failure.text);
-                object["expected"] = json!(failure.expected);
-                object["seen"] = json!(failure.seen);
-            }
-            Verdict::Unreadable(reason) => object["error"] = json!(reason),
+        let mut verdict = match &self.verdict {
+            Verdict::Passed => json!({}),
+            Verdict::Failed(failure) => json!({
+                "line": failure.line,
+                "text": failure.text,
+                "expected": failure.expected,
+                "seen": failure.seen,
+            }),
+            Verdict::Unreadable(reason) => json!({ "error": reason }),
+        };
+        if let (Some(object), Some(verdict)) = (object.as_object_mut(), verdict.as_object_mut()) {
+            object.append(verdict);
         }
         object
     }

@@ -68,11 +68,13 @@ pub(super) fn run(runner: Runner<'_>) -> io::Result<Report> {
         keep_history: scenario.steps.iter().any(asks_for_secrecy),
         restart_always: options.restart,
     };
+    #[expect(clippy::expect_used, reason = "a fixed name of fitting length")]
+    let name = SessionName::new("scenario").expect("fits");
     let mut run = Run {
         network: NetworkOf::of(
             runner.parts,
             scenario.setup.members.iter().cloned(),
-            SessionName::new("scenario").expect("a fixed name of fitting length"),
+            name,
             scenario.setup.settings.clone(),
             options.seed,
             conduct,

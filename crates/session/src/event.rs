@@ -49,10 +49,10 @@ impl fmt::Display for SessionState {
 pub enum Event {
     /// The session's state changed.
     StateChanged(SessionState),
-    /// Members of our channel are in another session, or we are left without keys, or wait outside and hear nobody: we leave
+    /// Members of our channel are in another session, or we are left without keys, or have been with nobody for long: we leave
     /// the channel, and enter it again to be in one session with everybody (T-17).
     ComingBack {
-        /// Who is not in our session, as far as they have shown it. Nobody, if we wait outside and hear nobody.
+        /// Who is not in our session, as far as they have shown it. Nobody, if we look for others.
         elsewhere: MemberSet,
     },
     /// A message with the application's data was accepted, ours included.

@@ -19,7 +19,7 @@ use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Ses
 const MAX_PAST: usize = 8;
 
 /// So many operations aborted one after the other are no accident: somebody keeps the members from changing.
-const MAX_ABORTED: u32 = 4;
+pub(crate) const MAX_ABORTED: u32 = 4;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The names of key agreement and cipher: members must have the same.

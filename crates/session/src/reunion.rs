@@ -7,6 +7,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{AssociatedData, GroupKeyAgreement};
 use serde::{Deserialize, Serialize};
 
+use crate::operation::MAX_ABORTED;
 use crate::{ActionKind, Event, Session};
 
 /// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
@@ -19,8 +20,10 @@ pub(crate) struct Estranged {
     pub(crate) decide_at: Time,
     /// How often we have decided that they come to us.
     waited: u32,
-    /// From outside: when we have heard nobody for so long that there may be nobody to wait for.
-    pub(crate) silent_at: Time,
+    /// Without company: when we look for it. Others may be where we do not see them, if we have heard nobody for so long...
+    pub(crate) look_at: Time,
+    /// ... or not see us, if we hear them and nobody lets us in for longer.
+    look_at_latest: Time,
     /// When we last asked who is with us.
     asked_at: Option<Time>,
 }
@@ -31,7 +34,8 @@ impl Default for Estranged {
             since: BTreeMap::new(),
             decide_at: Time::NEVER,
             waited: 0,
-            silent_at: Time::NEVER,
+            look_at: Time::NEVER,
+            look_at_latest: Time::NEVER,
             asked_at: None,
         }
     }
@@ -41,7 +45,8 @@ impl Estranged {
     /// All are with us, after an operation that has succeeded.
     pub(crate) fn forget_all(&mut self) {
         *self = Self {
-            silent_at: self.silent_at,
+            look_at: self.look_at,
+            look_at_latest: self.look_at_latest,
             ..Self::default()
         };
     }
@@ -111,16 +116,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// those go who do not have the least name. Whoever has no keys goes anyway.
     pub(crate) fn reunite_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
+        if self.settings.reunite && self.has_waited_in_vain() {
+            return self.come_back(MemberSet::new());
+        }
         let times = self.reunions;
         let (going, parting) = (self.is_going(), self.actions.is_parting());
         let Some(stay) = self.stay.as_mut().filter(|_| self.settings.reunite) else {
             return;
         };
-        if stay.resolver.is_synchronised() {
-            stay.estranged.silent_at = Time::NEVER;
-        } else if stay.estranged.silent_at <= now && !going && !parting {
-            return self.come_back(MemberSet::new());
-        }
         if stay.estranged.decide_at > now {
             return;
         }
@@ -153,21 +156,52 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         estranged.decide_at = now.after(timing.reunion_delay(times, cx));
     }
 
+    /// T-17: whether we are with nobody: outside of the session; or alone in it and, as far as we are told, in the channel;
+    /// or alone, and whoever is there cannot be included.
+    fn lacks_company(&self) -> bool {
+        self.stay.as_ref().is_some_and(|stay| {
+            let nobody_comes = stay.channel.len() == 1 || stay.aborted >= MAX_ABORTED;
+            !stay.resolver.is_member() || self.is_alone() && nobody_comes
+        })
+    }
+
+    /// T-17: whoever is with nobody and hears nobody may have been told the wrong things: who enters anew is told again
+    /// who is there, and the others that it is.
+    fn has_waited_in_vain(&mut self) -> bool {
+        let lacks_company = self.lacks_company();
+        let busy = self.is_going() || self.actions.current().is_some() && !self.actions.is_joining();
+        let Some(stay) = &mut self.stay else {
+            return false;
+        };
+        if !lacks_company {
+            (stay.estranged.look_at, stay.estranged.look_at_latest) = (Time::NEVER, Time::NEVER);
+        } else if stay.estranged.look_at == Time::NEVER {
+            self.wait_for_company();
+        } else {
+            return stay.estranged.look_at <= self.clock.now() && !busy;
+        }
+        false
+    }
+
     /// T-17: somebody is there, for whom we may be waiting.
     pub(crate) fn heard_from_outside(&mut self, from: &MemberId) {
         if from != self.gka.me() {
-            self.wait_for_seniors();
+            self.wait_for_company();
         }
     }
 
-    /// T-17: outside, we wait for so long to hear somebody.
-    pub(crate) fn wait_for_seniors(&mut self) {
-        let wait = self.settings.timing.silence(self.reunions);
-        if let Some(stay) = &mut self.stay
-            && !stay.resolver.is_synchronised()
-        {
-            stay.estranged.silent_at = self.clock.now().after(wait);
+    /// T-17: with nobody, we wait for so long to hear somebody, and not for ever.
+    pub(crate) fn wait_for_company(&mut self) {
+        let (now, wait) = (self.clock.now(), self.settings.timing.silence(self.reunions));
+        let lacks_company = self.lacks_company();
+        let Some(stay) = self.stay.as_mut().filter(|_| lacks_company) else {
+            return;
+        };
+        let estranged = &mut stay.estranged;
+        if estranged.look_at_latest == Time::NEVER {
+            estranged.look_at_latest = now.after(wait * 2);
         }
+        estranged.look_at = now.after(wait).min(estranged.look_at_latest);
     }
 
     /// Members of our session who have said something in it since then; and we.

@@ -17,7 +17,7 @@ pub struct Settings {
     /// Stay in the channel when everybody else has left (T-13). Off by default.
     pub stay_if_last: bool,
     /// Leave the channel and enter it again when others in it have shown for a while that they are in another session and we
-    /// are the fewer, when we are left without keys, or when we wait outside and hear nobody (T-17). On by default: nobody
+    /// are the fewer, when we are left without keys, or when we have been with nobody for long (T-17). On by default: nobody
     /// has to find out by hand why they do not hear each other. Off, it is for the owner to do.
     pub reunite: bool,
     /// The figures that all waits derive from (L-7).

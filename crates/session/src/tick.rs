@@ -63,7 +63,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 stay.announce_at,
                 stay.found_at,
                 stay.estranged.decide_at,
-                stay.estranged.silent_at,
+                stay.estranged.look_at,
                 stay.unsure_until,
             ]);
             let deadline = timing.confirmation_deadline();

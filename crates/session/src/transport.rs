@@ -26,7 +26,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let me = self.gka.me().clone();
         members.insert(me.clone());
         self.stay = Some(Stay::outside(me, members));
-        self.wait_for_seniors();
+        self.wait_for_company();
         self.found_if_senior(cx);
         self.announce(cx);
     }

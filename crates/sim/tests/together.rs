@@ -48,3 +48,23 @@ fn a44_each_fault_that_parts_the_group_is_noticed_beside_others() {
         }
     }
 }
+
+/// The server has told members wrong things about who is in the channel, and tells them nothing more about it: whoever is
+/// with nobody looks for others, and is told again (T-17).
+#[test]
+fn t17_nobody_has_to_leave_and_come_back_by_hand() {
+    // Two of them alone; outside, and seen by nobody; inside, alone, with somebody who is not there; outside, and told
+    // something else than those who include it.
+    for seed in [74, 500, 521, 960] {
+        let wishes = Wishes {
+            faults: Faults([Fault::Lie].into_iter().collect()),
+            ..Wishes::default()
+        };
+        let outcome = simulation::run(
+            &Plan::new(seed, &wishes),
+            &Suite::named(Gka::Cliques, Cipher::Plain),
+            false,
+        );
+        assert!(outcome.is_good() && !outcome.by_hand, "{seed}: {outcome:?}");
+    }
+}

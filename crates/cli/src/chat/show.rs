@@ -66,7 +66,7 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
             format!("your proposal ({}) was not taken: {cause}", change_words(change))
         }
         Event::ComingBack { elsewhere } if elsewhere.is_empty() => {
-            "without keys here, or nobody heard for long; leaving, and coming back to be let in".to_owned()
+            "alone here for long, or without keys; leaving, and coming back to see who is there".to_owned()
         }
         Event::ComingBack { elsewhere } => format!(
             "{} in another session in this channel; leaving, and coming back to be in one with all",

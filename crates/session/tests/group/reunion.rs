@@ -9,7 +9,7 @@ use concilium_testkit::network::{Conduct, Happening};
 use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id, set};
-use crate::{MINUTE, NAMES, Process, change, copy, group, group_with, same, show, withdraw};
+use crate::{MINUTE, NAMES, Process, change, copy, group, group_with, members, same, show, withdraw};
 
 /// Its timers fire up to then: when it wants to leave the channel, and what it is told about it.
 fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
@@ -101,4 +101,78 @@ fn t17_the_fewer_go_whatever_their_names() {
             assert_eq!(back, others.contains(&name), "{name}, with {others:?} parted");
         }
     }
+}
+
+#[test]
+fn t17_those_who_are_told_that_the_others_are_gone_look_for_them() {
+    let pair = ["alice", "bob"];
+    let mut settings = Settings::default();
+    (settings.auto_include, settings.stay_if_last) = (true, true);
+    let mut net = group_with(2, 0, 5, settings, Conduct::default());
+    // The server tells each that the other is gone, and hides for a while what the other says.
+    for (who, gone) in [("alice", "bob"), ("bob", "alice")] {
+        show(&mut net, who, ChannelEvent::MemberLeft { member: id(gone) });
+    }
+    for _ in 0..120 {
+        net.advance(Duration::from_secs(1)).unwrap();
+        for who in pair {
+            for event in withdraw(&mut net, who) {
+                if matches!(&event, ChannelEvent::Packet { from, .. } if *from == id(who)) {
+                    show(&mut net, who, event);
+                }
+            }
+        }
+    }
+    for who in pair {
+        assert_eq!(members(&net, who), who, "each is alone");
+    }
+    net.run(MINUTE * 7).unwrap();
+    assert!(!same(&net, &pair), "neither hears of the other");
+    net.run(MINUTE * 8).unwrap();
+    assert!(same(&net, &pair), "whoever enters anew is told the truth");
+}
+
+#[test]
+fn t17_whoever_is_alone_looks_for_others_less_and_less_often() {
+    let mut settings = Settings::default();
+    settings.stay_if_last = true;
+    let mut net = group_with(1, 1, 6, settings, Conduct::default());
+    let _ = net.take_records();
+    net.run(MINUTE * 60 * 48).unwrap();
+    let times = net
+        .take_records()
+        .iter()
+        .filter(|record| {
+            matches!(
+                &record.what,
+                Happening::Told {
+                    event: Event::ComingBack { .. },
+                    ..
+                }
+            )
+        })
+        .count();
+    assert!((5..10).contains(&times), "less and less often: {times}");
+    assert_eq!(members(&net, "alice"), "alice");
+}
+
+#[test]
+fn t17_whoever_was_told_something_else_and_is_included_in_vain_enters_anew() {
+    let mut settings = Settings::default();
+    settings.auto_include = true;
+    let mut net = group_with(2, 1, 7, settings, Conduct::default());
+    net.command(&id("carol"), |session, cx| session.join(cx))
+        .unwrap()
+        .unwrap();
+    net.deliver_next_to(&id("carol")).unwrap();
+    // Whoever sees other members in the channel names every operation otherwise (O-1), and takes part in none.
+    show(
+        &mut net,
+        "carol",
+        ChannelEvent::MemberEntered { member: id("dave") },
+    );
+    net.run(MINUTE * 19).unwrap();
+    assert!(!same(&net, &["alice", "bob", "carol"]), "included in vain");
+    net.run(MINUTE * 4).unwrap();
+    assert!(same(&net, &["alice", "bob", "carol"]));
 }
