@@ -57,6 +57,15 @@ impl Estranged {
         (self.decide_at, self.waited) = (Time::NEVER, 0);
     }
 
+    /// What is left of it for somebody who starts over: it is with nobody still.
+    pub(crate) fn start_over(&self) -> Self {
+        Self {
+            look_at: self.look_at_latest,
+            look_at_latest: self.look_at_latest,
+            ..Self::default()
+        }
+    }
+
     /// The member is with us, or gone.
     pub(crate) fn forget(&mut self, member: &MemberId) {
         self.since.remove(member);
@@ -168,13 +177,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// T-17: whoever is with nobody and hears nobody may have been told the wrong things: who enters anew is told again
     /// who is there, and the others that it is.
     fn has_waited_in_vain(&mut self) -> bool {
-        let lacks_company = self.lacks_company();
+        let (lacks_company, alone) = (self.lacks_company(), self.is_alone());
         let busy = self.is_going() || self.actions.current().is_some() && !self.actions.is_joining();
         let Some(stay) = &mut self.stay else {
             return false;
         };
         if !lacks_company {
-            (stay.estranged.look_at, stay.estranged.look_at_latest) = (Time::NEVER, Time::NEVER);
+            stay.estranged.look_at = Time::NEVER;
+            if !alone {
+                stay.estranged.look_at_latest = Time::NEVER;
+            }
         } else if stay.estranged.look_at == Time::NEVER {
             self.wait_for_company();
         } else {

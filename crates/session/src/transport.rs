@@ -55,6 +55,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             resolver,
             seniors,
             hopefuls,
+            estranged: stay.estranged.start_over(),
             ..outside
         });
     }

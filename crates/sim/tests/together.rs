@@ -53,11 +53,17 @@ fn a44_each_fault_that_parts_the_group_is_noticed_beside_others() {
 /// with nobody looks for others, and is told again (T-17).
 #[test]
 fn t17_nobody_has_to_leave_and_come_back_by_hand() {
-    // Two of them alone; outside, and seen by nobody; inside, alone, with somebody who is not there; outside, and told
-    // something else than those who include it.
-    for seed in [74, 500, 521, 960] {
+    // Outside, and seen by nobody; alone with somebody who is not there; outside, and told something else than those who
+    // include it; in and out of a session of its own by turns.
+    for (faults, seed) in [
+        ("lie", 500),
+        ("lie", 521),
+        ("lie", 960),
+        ("drop,reorder,partition", 331),
+        ("drop,reorder,partition", 602),
+    ] {
         let wishes = Wishes {
-            faults: Faults([Fault::Lie].into_iter().collect()),
+            faults: faults.parse().unwrap(),
             ..Wishes::default()
         };
         let outcome = simulation::run(
