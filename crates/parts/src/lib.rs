@@ -16,8 +16,8 @@ use concilium_gka_cliques::Cliques;
 use concilium_gka_mls::Mls;
 use concilium_session::{AnySession, RestoreError};
 
-pub use concilium_testkit::network::Owner;
-use concilium_testkit::network::{GkaFactory, Sessions, Typed};
+pub use concilium_testkit::sessions::Owner;
+use concilium_testkit::sessions::{GkaFactory, Sessions, Typed};
 use concilium_testkit::{encryptor, gka};
 
 /// A key agreement, by its name.

@@ -17,3 +17,4 @@ pub mod gka;
 pub mod memory;
 pub mod network;
 pub mod rng;
+pub mod sessions;

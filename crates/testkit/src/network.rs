@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +15,13 @@ use concilium_core::{Context, FramedHash, MemberId, Secret, SessionName, Time};
 use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
 use concilium_gka_cliques::Cliques;
-use concilium_session::{AnySession, Event, Output, RestoreError, Session, Settings};
+use concilium_session::{AnySession, Event, Output, Settings};
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::channel::{Channel, Delivery, Effect};
 use crate::rng::seeded;
+use crate::sessions::{GkaFactory, Owner, Sessions, Typed};
 
 /// When every run starts: a round moment, far from zero, so that nothing works by being zero.
 pub const EPOCH: Time = Time::from_millis(1_000_000_000_000);
@@ -33,9 +33,6 @@ const MAX_STEPS: usize = 100_000;
 /// The most times that a process is woken at one moment. Only a timer that is due again as soon as it has fired
 /// reaches it.
 const MAX_WAKE_UPS: usize = 100;
-
-/// Makes a member's key agreement from its identity and what it knows of the others.
-pub type GkaFactory<G> = fn(Identity, Arc<dyn Directory>) -> G;
 
 /// Why a run cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,90 +162,6 @@ impl ProcessClock {
             }
             Self::Off(_) | Self::Frozen(_) | Self::Backwards(_) => Time::NEVER,
         }
-    }
-}
-
-/// Whose session it is, and in what.
-#[derive(Clone)]
-pub struct Owner {
-    /// Who has it, with the identity key.
-    pub identity: Identity,
-    /// Whom it knows.
-    pub directory: Arc<dyn Directory>,
-    /// The session's name.
-    pub name: SessionName,
-    /// Its settings.
-    pub settings: Settings,
-}
-
-impl fmt::Debug for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Owner({})", self.identity.member())
-    }
-}
-
-/// Where the sessions of a network come from.
-pub trait Sessions {
-    /// What they are.
-    type Session;
-
-    /// A new one.
-    fn begin(&self, owner: Owner) -> Self::Session;
-
-    /// The one that a snapshot was taken of.
-    ///
-    /// # Errors
-    /// Those of [`Session::restore`].
-    fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Self::Session, RestoreError>;
-
-    /// What drivers call of it.
-    fn any(session: &Self::Session) -> &dyn AnySession;
-
-    /// The same, to change it.
-    fn any_mut(session: &mut Self::Session) -> &mut dyn AnySession;
-}
-
-/// Sessions whose parts are known when the program is compiled.
-pub struct Typed<G, E> {
-    gka: GkaFactory<G>,
-    encryptor: PhantomData<fn() -> E>,
-}
-
-impl<G, E> Typed<G, E> {
-    /// Those of this key agreement.
-    pub fn new(gka: GkaFactory<G>) -> Self {
-        Self {
-            gka,
-            encryptor: PhantomData,
-        }
-    }
-}
-
-impl<G, E> fmt::Debug for Typed<G, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Typed").finish_non_exhaustive()
-    }
-}
-
-impl<G: GroupKeyAgreement, E: MessageEncryptor> Sessions for Typed<G, E> {
-    type Session = Session<G, E>;
-
-    fn begin(&self, owner: Owner) -> Session<G, E> {
-        let gka = (self.gka)(owner.identity, owner.directory);
-        Session::new(gka, owner.name, owner.settings)
-    }
-
-    fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Session<G, E>, RestoreError> {
-        let gka = (self.gka)(owner.identity, owner.directory);
-        Session::restore(gka, owner.name, owner.settings, snapshot)
-    }
-
-    fn any(session: &Session<G, E>) -> &dyn AnySession {
-        session
-    }
-
-    fn any_mut(session: &mut Session<G, E>) -> &mut dyn AnySession {
-        session
     }
 }
 

@@ -16,7 +16,8 @@ use concilium_encryptor::DefaultEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use concilium_gka_cliques::Cliques;
 use concilium_session::Settings;
-use concilium_testkit::network::{Conduct, GkaFactory, Network};
+use concilium_testkit::network::{Conduct, Network};
+use concilium_testkit::sessions::GkaFactory;
 
 pub fn id(name: &str) -> MemberId {
     MemberId::new(name).unwrap()
