@@ -256,7 +256,10 @@ impl Network<Cliques, DefaultEncryptor> {
         seed: u64,
         conduct: Conduct,
     ) -> Self {
-        Self::new(members, name, settings, Cliques::new, seed, conduct)
+        let mut network = Self::new(members, name, settings, Cliques::new, seed, conduct);
+        // Nothing is under way yet; but all that a network does is compiled here because of this call.
+        let _ = network.run(Duration::ZERO);
+        network
     }
 }
 
