@@ -75,8 +75,8 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
 /// A session of so many, two minutes old.
 fn group(members: usize) -> Network<Cliques, DefaultEncryptor> {
     let session = SessionName::new("bench").unwrap();
-    let members_of = names(0..members).into_iter().collect();
-    let mut net = Network::of_default_parts(members_of, session, Settings::default(), 1, Conduct::default());
+    let everyone = names(0..members).into_iter().collect();
+    let mut net = Network::of_default_parts(everyone, session, Settings::default(), 1, Conduct::default());
     net.command(&name(0), |session, cx| session.join(cx))
         .unwrap()
         .unwrap();

@@ -21,7 +21,7 @@ use concilium::{
     Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
     SubsessionId, Summary, Timing,
 };
-use concilium_parts::{Owner, Parts};
+use concilium_parts::{Owner, Parts, Sessions as _};
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};

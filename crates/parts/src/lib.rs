@@ -16,8 +16,8 @@ use concilium_gka_cliques::Cliques;
 use concilium_gka_mls::Mls;
 use concilium_session::{AnySession, RestoreError};
 
-pub use concilium_testkit::sessions::Owner;
-use concilium_testkit::sessions::{GkaFactory, Sessions, Typed};
+use concilium_testkit::sessions::{GkaFactory, Typed};
+pub use concilium_testkit::sessions::{Owner, Sessions};
 use concilium_testkit::{encryptor, gka};
 
 /// A key agreement, by its name.
@@ -206,31 +206,15 @@ pub struct Parts {
     pub cipher: Cipher,
 }
 
-impl Parts {
-    /// A new session of these parts.
-    #[must_use]
-    pub fn begin(self, owner: Owner) -> Box<dyn AnySession + Send> {
-        self.cipher.with(Begin(self.gka, owner))
-    }
-
-    /// The session of these parts that a snapshot was taken of.
-    ///
-    /// # Errors
-    /// Those of [`Session::restore`](concilium_session::Session::restore).
-    pub fn restore(self, owner: Owner, snapshot: &[u8]) -> Result<Box<dyn AnySession + Send>, RestoreError> {
-        self.cipher.with(Restore(self.gka, owner, snapshot))
-    }
-}
-
 impl Sessions for Parts {
     type Session = Box<dyn AnySession + Send>;
 
     fn begin(&self, owner: Owner) -> Self::Session {
-        (*self).begin(owner)
+        self.cipher.with(Begin(self.gka, owner))
     }
 
     fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Self::Session, RestoreError> {
-        (*self).restore(owner, snapshot)
+        self.cipher.with(Restore(self.gka, owner, snapshot))
     }
 
     fn any(session: &Self::Session) -> &dyn AnySession {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use concilium_core::{Change, MemberId, MemberSet};
+use concilium_parts::{Cipher, Gka};
 use concilium_session::{SessionState, Settings, WarningKind};
 
 use super::EventKind;
-use concilium_parts::{Cipher, Gka};
 
 /// A scenario, read and checked: every name in it is declared, every keyword known.
 #[derive(Clone, Debug)]

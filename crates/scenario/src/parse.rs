@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use concilium_core::{Change, MemberId, MemberSet};
+use concilium_parts::UnknownPart;
 use concilium_session::{SessionState, WarningKind};
 
 use super::EventKind;
@@ -11,7 +12,6 @@ use super::ast::{
 };
 use super::option::Options;
 use super::words::{Word, split};
-use concilium_parts::UnknownPart;
 
 /// Words that mean something where a member's name may stand.
 const RESERVED: [&str; 3] = ["server", "none", "any"];

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use concilium_parts::{Cipher, Gka};
 use serde_json::json;
 
 use super::Options;
-use concilium_parts::{Cipher, Gka};
 
 /// A run and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use concilium_core::{MemberId, SessionName};
+use concilium_parts::Parts;
 use concilium_session::{Event, WarningKind};
+use concilium_testkit::channel::Sent;
+use concilium_testkit::network::{Conduct, EPOCH, Happening, NetworkError, NetworkOf};
 
 use super::ast::{Act, Command, Expectation, Fault, Refusal, Scenario, Step};
 use super::report::{Failure, Report, Verdict};
 use super::trace::Tracer;
 use super::{EventKind, Options};
-use concilium_parts::Parts;
-use concilium_testkit::channel::Sent;
-use concilium_testkit::network::{Conduct, EPOCH, Happening, NetworkError, NetworkOf};
 
 /// A scenario, to be run with whichever implementations.
 pub(super) struct Runner<'a> {

@@ -6,10 +6,10 @@ use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
 use concilium_parts::Parts;
 use concilium_session::AnySession;
-
-use super::runner::Mismatch;
 use concilium_testkit::network::{Held, NetworkOf};
 use concilium_testkit::rng::seeded;
+
+use super::runner::Mismatch;
 
 /// Fails if `who` can read a packet with this body, or if no other member can: then there is no such secret, and
 /// an expectation about it would hold for nothing.

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use concilium_core::Time;
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_session::{Event, Warning};
+use concilium_testkit::channel::Effect;
+use concilium_testkit::network::{EPOCH, Happening, Record};
 use serde_json::{Map, Value, json};
 
 use super::{EventKind, Options, Step};
-use concilium_testkit::channel::Effect;
-use concilium_testkit::network::{EPOCH, Happening, Record};
 
 /// Fields of an object, in the order in which a line shows them.
 type Fields = Vec<(&'static str, Value)>;

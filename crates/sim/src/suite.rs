@@ -6,7 +6,7 @@ use std::sync::Arc;
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
-use concilium_parts::{Cipher, Gka, Owner, Parts, UseCipher};
+use concilium_parts::{Cipher, Gka, Owner, Parts, Sessions as _, UseCipher};
 use concilium_session::{AnySession, Session, Settings};
 
 use crate::lie::{LyingCipher, LyingGka};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionId, Time};
 use concilium_gka::Identity;
-use concilium_parts::{Owner, Parts};
+use concilium_parts::{Owner, Parts, Sessions as _};
 use concilium_session::{AnySession, Output, Settings};
 use concilium_testkit::channel::Channel;
 use concilium_testkit::rng::seeded;
