@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use command::Tool;
 use steps::Steps;
+use toolbox::Program;
 
 /// What a developer of concilium runs, and the continuous integration too.
 #[derive(Debug, Parser)]
@@ -115,12 +116,12 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
         Task::Threats => steps.step("threats", toolbox::threats),
         Task::Doc => steps.step("doc", toolbox::doc),
-        Task::Scenarios => steps.step("scenarios", toolbox::scenarios),
-        Task::Sim { long } => toolbox::sim(long, steps),
+        Task::Scenarios => steps.step("scenarios", || toolbox::scenarios(Program::Released)),
+        Task::Sim { long } => toolbox::sim(Program::Released, long, steps),
     }
 }
 
-/// The cheap and the telling first, so that most failures show early; the README's own commands as they stand there.
+/// The cheap and the telling first, so that most failures show early; the README's test command as it stands there.
 fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
     steps.step("fmt", || Tool::cargo("fmt --all --check").run())?;
     steps.step("tidy", || tidy::run(false))?;
@@ -128,15 +129,16 @@ fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
     steps.step("clippy", || {
         Tool::cargo("clippy --workspace --all-targets -- -D warnings").run()
     })?;
+    // What is default, built with what it asks for itself, nothing of which the tests of others ask for.
+    steps.step("check", || Tool::cargo("check").run())?;
     steps.step("doc", toolbox::doc)?;
     steps.step("deny", || {
         Tool::cargo("deny --workspace check bans licenses sources").run()
     })?;
     wasm::run(steps)?;
-    steps.step("demo", || {
-        Tool::cargo("run --release -- demo --members 5 --messages 20").run()
-    })?;
-    steps.step("scenarios", toolbox::scenarios)?;
-    toolbox::sim(false, steps)?;
+    // An optimised program would take longer to build than these take, and would check less.
+    steps.step("demo", || toolbox::demo(Program::Tested))?;
+    steps.step("scenarios", || toolbox::scenarios(Program::Tested))?;
+    toolbox::sim(Program::Tested, false, steps)?;
     toolbox::fuzz_smoke(fuzz_seconds, steps)
 }

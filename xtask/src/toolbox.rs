@@ -1,11 +1,12 @@
 //! The steps that are one or a few calls of another program.
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{Tool, root};
+use crate::command::{Tool, root, target};
 use crate::steps::Steps;
 
 /// The documentation of all crates; a warning is an error.
@@ -15,8 +16,42 @@ pub(crate) fn doc() -> Result<()> {
         .run()
 }
 
+/// The command-line program, by how it was built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program {
+    /// As people build it, which happens now if it has not yet.
+    Released,
+    /// As `cargo test --workspace` has left it: with assertions on, a little slower, and there already.
+    Tested,
+}
+
+impl Program {
+    fn tool(self) -> Result<Tool> {
+        match self {
+            Self::Released => Ok(Tool::cargo("run --release --")),
+            Self::Tested => {
+                let program = target()?.join(format!("debug/concilium{EXE_SUFFIX}"));
+                ensure!(
+                    program.exists(),
+                    "there is no {}; build it: cargo test --workspace --no-run",
+                    program.display()
+                );
+                Ok(Tool::new(program))
+            }
+        }
+    }
+}
+
+/// Some members in one process, over real sockets.
+pub(crate) fn demo(program: Program) -> Result<()> {
+    program
+        .tool()?
+        .args(["demo", "--members", "5", "--messages", "20"])
+        .run()
+}
+
 /// Every scenario through the command-line program.
-pub(crate) fn scenarios() -> Result<()> {
+pub(crate) fn scenarios(program: Program) -> Result<()> {
     let mut files: Vec<String> = fs::read_dir(root()?.join("scenarios"))
         .context("there is no folder scenarios/")?
         .map(|entry| Ok(format!("scenarios/{}", entry?.file_name().to_string_lossy())))
@@ -24,7 +59,7 @@ pub(crate) fn scenarios() -> Result<()> {
     files.retain(|file| file.ends_with(".scn"));
     files.sort();
     ensure!(!files.is_empty(), "scenarios/ holds no .scn file");
-    Tool::cargo("run --release -- scenario").args(files).run()
+    program.tool()?.args(["scenario"]).args(files).run()
 }
 
 /// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for the long
@@ -42,12 +77,13 @@ const SIMULATIONS: [(&str, &str, &str, u32); 9] = [
 ];
 
 /// Thousands of simulations; a seed that fails prints the command that repeats it.
-pub(crate) fn sim(long: bool, steps: &mut Steps) -> Result<()> {
+pub(crate) fn sim(program: Program, long: bool, steps: &mut Steps) -> Result<()> {
     for (faults, gka, cipher, runs) in SIMULATIONS {
         let runs = if long { runs * 50 } else { runs };
         steps.step(&format!("sim {faults}"), || {
-            Tool::cargo("run --release -- sim")
-                .args(["--faults", faults, "--gka", gka, "--cipher", cipher])
+            program
+                .tool()?
+                .args(["sim", "--faults", faults, "--gka", gka, "--cipher", cipher])
                 .args(["--runs", &runs.to_string()])
                 .run()
         })?;
