@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use concilium_core::Time;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
+use concilium_core::{MemberId, Time};
 use concilium_testkit::channel::Delivery;
 
 /// Something on its way to a member.
@@ -21,6 +21,8 @@ pub(crate) struct Arriving {
 pub(crate) struct Link {
     queue: BTreeMap<(Time, u64), Arriving>,
     count: u64,
+    /// Who seems to have left and is to be shown as entering again, and where in the queue that stands.
+    hidden: BTreeMap<MemberId, (Time, u64)>,
     /// When the last one arrives that was not held back: an honest channel keeps the order.
     last: Time,
     slow_until: Time,
@@ -76,7 +78,8 @@ impl Link {
             if let Some((held, _)) = self.held.take() {
                 self.insert(self.last, held);
             }
-            return self.insert(self.last, arriving);
+            self.insert(self.last, arriving);
+            return;
         }
         if self.places > 0 {
             let places = std::mem::take(&mut self.places);
@@ -103,9 +106,32 @@ impl Link {
         self.insert(at, arriving);
     }
 
-    fn insert(&mut self, at: Time, arriving: Arriving) {
-        self.queue.insert((at, self.count), arriving);
+    /// Sends word on its way that somebody whom a split hides is there, to arrive when the split ends.
+    pub(crate) fn show_again(&mut self, member: MemberId, arriving: Arriving, at: Time) {
+        self.see(&member);
+        let place = self.insert(at, arriving);
+        self.hidden.insert(member, place);
+    }
+
+    /// The member is shown as it is, there or not: no split hides it any more.
+    pub(crate) fn see(&mut self, member: &MemberId) {
+        if let Some(place) = self.hidden.remove(member) {
+            self.queue.remove(&place);
+        }
+    }
+
+    /// Everybody who is there is shown.
+    pub(crate) fn see_all(&mut self) {
+        for place in std::mem::take(&mut self.hidden).values() {
+            self.queue.remove(place);
+        }
+    }
+
+    fn insert(&mut self, at: Time, arriving: Arriving) -> (Time, u64) {
+        let place = (at, self.count);
+        self.queue.insert(place, arriving);
         self.count += 1;
+        place
     }
 
     /// When the next one arrives.
@@ -183,6 +209,11 @@ impl Link {
         (self.twice, self.places) = (false, 0);
         self.never.clear();
         self.slow_until = Time::ZERO;
+        for place in std::mem::take(&mut self.hidden).values() {
+            if let Some(arriving) = self.queue.remove(place) {
+                self.insert(now, arriving);
+            }
+        }
         if let Some((held, _)) = self.held.take() {
             self.last = self.last.max(now);
             self.insert(self.last, held);

@@ -676,6 +676,12 @@ impl<'s> World<'s> {
 
     fn send_on(&mut self, to: Who, delivery: Delivery, is_forged: bool) {
         let latency = self.draw_latency();
+        let link = &mut self.members[to].link;
+        match &delivery.event {
+            ChannelEvent::MemberEntered { member } | ChannelEvent::MemberLeft { member } => link.see(member),
+            ChannelEvent::Entered { .. } | ChannelEvent::Left => link.see_all(),
+            _ => {}
+        }
         let arriving = Arriving { delivery, is_forged };
         if let ChannelEvent::Packet { from, .. } = &arriving.delivery.event
             && let Some((until, how)) = self.is_cut(from, to)
@@ -700,20 +706,23 @@ impl<'s> World<'s> {
         (sides.inside.contains(&from) != sides.inside.contains(&to)).then_some((sides.until, sides.how))
     }
 
-    /// Tells one member something that is not so.
+    /// Tells one member something that is not so, if it is in the channel.
     pub(crate) fn tell(&mut self, who: Who, event: ChannelEvent) {
-        let at = self.now.after(self.draw_latency());
-        self.tell_at(who, event, at);
-    }
-
-    fn tell_at(&mut self, who: Who, event: ChannelEvent, at: Time) {
         if self.channel.members().contains(&self.members[who].id) {
+            let at = self.now.after(self.draw_latency());
             self.answer(who, event, at);
         }
     }
 
     /// Tells a process something, in the channel or not.
     fn answer(&mut self, who: Who, event: ChannelEvent, at: Time) {
+        let arriving = self.word(event);
+        self.members[who].link.push_at(arriving, at);
+        self.reschedule(who);
+    }
+
+    /// Something that the server says outside of the order.
+    fn word(&self, event: ChannelEvent) -> Arriving {
         let delivery = Delivery {
             position: self.channel.next_position(),
             slot: self.channel.next_position(),
@@ -722,32 +731,44 @@ impl<'s> World<'s> {
             packet: None,
             lost: false,
         };
-        let arriving = Arriving {
+        Arriving {
             delivery,
             is_forged: false,
-        };
-        self.members[who].link.push_at(arriving, at);
-        self.reschedule(who);
+        }
     }
 
-    /// Two parts do not hear each other for a while.
+    /// Two parts do not hear each other for a while. Where the net splits, each part is shown the other one's leaving, and
+    /// at the end that those are there who still are.
     pub(crate) fn split(&mut self, inside: BTreeSet<Who>, until: Time, how: Split) {
         if how == Split::Net {
-            let present = self.channel.members().clone();
-            for to in 0..self.members.len() {
-                for other in 0..self.members.len() {
-                    let member = self.members[other].id.clone();
-                    if inside.contains(&to) != inside.contains(&other) && present.contains(&member) {
-                        let left = ChannelEvent::MemberLeft {
-                            member: member.clone(),
-                        };
-                        self.tell(to, left);
-                        self.tell_at(to, ChannelEvent::MemberEntered { member }, until);
-                    }
-                }
+            let present = self.channel.members();
+            let (near, far): (Vec<Who>, Vec<Who>) = (0..self.members.len())
+                .filter(|who| present.contains(&self.members[*who].id))
+                .partition(|who| inside.contains(who));
+            for (one, other) in near
+                .iter()
+                .flat_map(|one| far.iter().map(move |other| (*one, *other)))
+            {
+                self.hide(one, other, until);
+                self.hide(other, one, until);
             }
         }
         self.sides = Some(Sides { inside, until, how });
+    }
+
+    fn hide(&mut self, other: Who, to: Who, until: Time) {
+        let member = self.members[other].id.clone();
+        self.tell(
+            to,
+            ChannelEvent::MemberLeft {
+                member: member.clone(),
+            },
+        );
+        let entered = self.word(ChannelEvent::MemberEntered {
+            member: member.clone(),
+        });
+        self.members[to].link.show_again(member, entered, until);
+        self.reschedule(to);
     }
 
     /// From now on nobody does anything wrong, and all processes run.
