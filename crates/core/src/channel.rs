@@ -23,7 +23,7 @@ pub enum ChannelEvent {
         /// Who.
         member: MemberId,
     },
-    /// Someone else left, or was kicked.
+    /// Someone else left, or was kicked; or was to be kicked and is not there. It may be said again of who is out already.
     MemberLeft {
         /// Who.
         member: MemberId,
@@ -57,7 +57,9 @@ pub enum ChannelAction {
         /// Whom.
         member: MemberId,
     },
-    /// Put someone out of the channel.
+    /// Put someone out of the channel. If nobody of that name is there, the channel says so by
+    /// [`ChannelEvent::MemberLeft`]: to everybody at one place of the order, or to us at least. Who was told otherwise
+    /// before learns it so.
     Kick {
         /// Whom.
         member: MemberId,

@@ -309,11 +309,17 @@ impl State {
         counters: &Counters,
     ) -> Result<(), Refusal> {
         self.require_in(me, channel)?;
-        if !self.is_in(member, channel) {
-            return Err(Refusal::NotMember);
+        if self.is_in(member, channel) {
+            self.leave(member, channel, counters);
+            return Ok(());
         }
-        self.leave(member, channel, counters);
-        Ok(())
+        // Whoever asks may not be the only one who takes that member for being here.
+        let gone = ServerMessage::MemberLeft {
+            channel: channel.clone(),
+            member: member.clone(),
+        };
+        self.broadcast(channel, &gone, counters);
+        Err(Refusal::NotMember)
     }
 
     fn tell(&mut self, member: &MemberId, message: &ServerMessage, counters: &Counters) {
@@ -573,10 +579,8 @@ mod tests {
                         );
                     }
                     ServerMessage::MemberLeft { channel, member } => {
-                        assert!(
-                            self.rooms.get_mut(&channel).unwrap().remove(&member),
-                            "was not there"
-                        );
+                        // It may be said again of who is out, to whoever means to put it out.
+                        self.rooms.get_mut(&channel).unwrap().remove(&member);
                     }
                     ServerMessage::Packet { channel, from, bytes } => {
                         assert!(self.rooms[&channel].contains(&from), "a packet from outside");

@@ -125,7 +125,7 @@ pub enum Refusal {
     /// To invite: nobody of that name is connected to the relay.
     #[error("nobody of that name is connected to the relay; ask them to connect")]
     NotConnected,
-    /// To kick: nobody of that name is in the channel, perhaps since a moment ago.
+    /// To kick: nobody of that name is in the channel, perhaps since a moment ago; everybody who is has been told.
     #[error("nobody of that name is in the channel")]
     NotMember,
     /// To invite: that member is in the channel already.

@@ -3,7 +3,7 @@
 use concilium_core::channel::ChannelAction;
 use concilium_core::{Change, Context, MemberSet, MessageId};
 use concilium_encryptor::{Kind, MAX_BODY_BYTES, MessageEncryptor, SealError};
-use concilium_gka::{GroupKeyAgreement, MAX_MEMBERS, ProposeError};
+use concilium_gka::{GroupKeyAgreement, MAX_MEMBERS};
 
 use crate::subsession::Subsession;
 use crate::talk::Which;
@@ -95,13 +95,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         self.permits_us(change)?; // O-12
         let id = self.begin(kind);
-        match self.pursue(cx) {
-            // K-14: who has only just entered has perhaps not been heard yet.
-            Ok(()) | Err(ProposeError::NotAnnounced(_)) => {}
-            Err(error) => {
-                self.actions.cancel();
-                return Err(error.into());
-            }
+        if let Err(error) = self.pursue(cx) {
+            self.actions.cancel();
+            return Err(error.into());
         }
         self.tick(cx);
         Ok(id)

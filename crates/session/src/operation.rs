@@ -553,10 +553,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         stay.kicks
             .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
-        let mut starved = false;
+        let (mut starved, mut door_is_full) = (false, false);
         if matches!(cause, FailureCause::Aborted(_)) {
             stay.aborted = stay.aborted.saturating_add(1);
             starved = stay.aborted >= MAX_ABORTED;
+            door_is_full = stay.aborted.is_multiple_of(MAX_ABORTED);
             if !record.include.is_empty() {
                 let wait = self.settings.timing.retry_delay(stay.aborted);
                 stay.include_at = self.clock.now().after(wait);
@@ -568,6 +569,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         });
         if starved {
             self.warn(WarningKind::ProposalStarved, MemberSet::new());
+        }
+        if door_is_full {
+            self.clear_the_door(&record.author);
         }
         if for_action {
             self.settle_action(ActionOutcome::Failed(cause));

@@ -49,6 +49,8 @@ pub struct Session<G: GroupKeyAgreement, E: MessageEncryptor> {
 pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// Who is in the channel.
     pub(crate) channel: MemberSet,
+    /// Since when we are.
+    pub(crate) entered_at: Time,
     /// Who was there before us and has stayed since (T-11).
     pub(crate) seniors: MemberSet,
     /// Who may have become a member since, as far as we can see from outside: someone to wait for a while after the
@@ -58,6 +60,9 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) found_at: Time,
     /// Juniors whom we have to include, because whoever they waited for has left (T-11).
     pub(crate) heirs: MemberSet,
+    /// Who is there and cannot be included yet, since we do not know its key or what it announced (K-14), and when we try
+    /// again. It keeps nobody else out.
+    pub(crate) unready: BTreeMap<MemberId, Time>,
     pub(crate) resolver: Resolver,
     /// What the last successful operation left for the next one.
     pub(crate) keys: Option<G::State>,

@@ -108,10 +108,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn push_stay(parts: &mut Parts, stay: &Stay<G>) {
         parts.push(&(
             &stay.channel,
+            stay.entered_at,
             &stay.seniors,
             &stay.hopefuls,
             stay.found_at,
-            &stay.heirs,
+            (&stay.heirs, &stay.unready),
         ));
         parts.push(&stay.resolver);
         parts.push(&(&stay.departed, &stay.excluded, &stay.kicks));
@@ -241,7 +242,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn take_stay(gka: &G, parts: &mut Reader) -> Result<Stay<G>, RestoreError> {
-        let (channel, seniors, hopefuls, found_at, heirs) = parts.take()?;
+        let (channel, entered_at, seniors, hopefuls, found_at, (heirs, unready)) = parts.take()?;
         let resolver = parts.take()?;
         let (departed, excluded, kicks) = parts.take()?;
         let (
@@ -279,10 +280,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         })?;
         Ok(Stay {
             channel,
+            entered_at,
             seniors,
             hopefuls,
             found_at,
             heirs,
+            unready,
             resolver,
             keys,
             proposal,

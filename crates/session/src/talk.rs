@@ -36,6 +36,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Ok((Frame::Announcement, body)) => {
                 if let Err(error) = self.gka.learn(&self.name, from, body) {
                     self.skip(from, &error);
+                } else if let Some(stay) = &mut self.stay {
+                    stay.unready.remove(from);
                 }
             }
             Ok(_) => {}

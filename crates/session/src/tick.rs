@@ -54,6 +54,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             times.extend(stay.operation.as_ref().map(|running| running.deadline));
             times.extend(stay.kicks.values().map(|kick| kick.at));
+            times.extend(stay.unready.values());
             if let Some(first) = stay.departed.values().min() {
                 times.push(first.after(timing.turn(self.rank(None))));
             }
@@ -520,6 +521,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 || stay.departed.contains_key(member)
                 || stay.kicks.contains_key(member)
         };
+        let unready = |member: &MemberId| {
+            let again = stay.unready.get(member);
+            again.is_some_and(|at| *at > self.clock.now())
+        };
         let mut wish = Change::refresh();
         let mut for_action = false;
         let mut refresh = false;
@@ -528,7 +533,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             let exclude = change.exclude.intersection(members);
             let there = include
                 .iter()
-                .all(|member| stay.channel.contains(member) && !unwanted(member));
+                .all(|member| stay.channel.contains(member) && !unwanted(member) && !unready(member));
             let left_to_do = change.is_refresh() || !include.is_empty() || !exclude.is_empty();
             if there && left_to_do {
                 (wish, for_action, refresh) = (Change { include, exclude }, true, change.is_refresh());
@@ -541,7 +546,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 stay.heirs.clone() // T-11
             };
             if stay.include_at <= self.clock.now() {
-                let comers = comers.into_iter().filter(|member| !unwanted(member)).collect();
+                let comers = comers
+                    .into_iter()
+                    .filter(|member| !unwanted(member) && !unready(member))
+                    .collect();
                 let comers = stay.in_turn(self.permitted_comers(&wish, comers));
                 wish.include.extend(comers);
             }
@@ -569,10 +577,35 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Proposes what we want, if there is anything and the group is free to hear it.
     pub(crate) fn pursue(&mut self, cx: &mut Context<'_>) -> Result<(), ProposeError> {
         self.settle_forbidden();
-        match self.wish() {
-            Some((change, for_action)) => self.propose(change, for_action, cx),
-            None => Ok(()),
+        while let Some((change, for_action)) = self.wish() {
+            match self.propose(change, for_action, cx) {
+                Err(error) if self.set_aside(&error) => {} // The rest of it, then.
+                result => return result,
+            }
         }
+        Ok(())
+    }
+
+    /// Whoever cannot be included for now waits, and keeps nothing else from being done: what it has to announce
+    /// may be on its way (K-14), and the user may come to trust it. Whether it was set aside.
+    fn set_aside(&mut self, error: &ProposeError) -> bool {
+        let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
+        let is_wanted = |member: &MemberId| {
+            let change = self.actions.change();
+            change.is_some_and(|change| change.include.contains(member))
+        };
+        let member = match error {
+            ProposeError::NotAnnounced(member) => member,
+            ProposeError::UnknownIdentity(member) if !is_wanted(member) => member,
+            _ => return false,
+        };
+        let Some(stay) = &mut self.stay else { return false };
+        let before = stay.unready.insert(member.clone(), retry_at);
+        if before.is_none() && matches!(error, ProposeError::UnknownIdentity(_)) {
+            let me = self.gka.me().clone();
+            self.skip(&me, error);
+        }
+        before != Some(retry_at)
     }
 
     /// O-12: what the user wants is forbidden by now, since others have come or gone.
@@ -599,13 +632,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// What we wanted to propose cannot be proposed.
     fn cannot_propose(&mut self, error: &ProposeError) {
         let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
-        if matches!(error, ProposeError::NotAnnounced(_)) {
-            return; // K-14: the announcement is on its way, or the action comes to its deadline.
-        }
         if let Some(stay) = &mut self.stay {
-            if let ProposeError::UnknownIdentity(member) = error {
-                stay.heirs.remove(member);
-            }
             stay.retry_at = retry_at;
         }
         let me = self.gka.me().clone();
@@ -621,7 +648,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
 impl<G: GroupKeyAgreement> Stay<G> {
     /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
-    /// who does not answer keeps nobody else out.
+    /// who does not answer keeps nobody else out.
     fn in_turn(&self, comers: MemberSet) -> MemberSet {
         let Some(turn) = self.aborted.checked_sub(1) else {
             return comers;

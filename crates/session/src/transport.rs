@@ -25,7 +25,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let me = self.gka.me().clone();
         members.insert(me.clone());
-        self.stay = Some(Stay::outside(me, members));
+        self.stay = Some(Stay::outside(me, members, self.clock.now()));
         self.wait_for_company();
         self.found_if_senior(cx);
         self.announce(cx);
@@ -45,7 +45,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if self.actions.change().is_some() {
             self.settle_action(ActionOutcome::Left);
         }
-        let outside = Stay::outside(me, channel);
+        let outside = Stay::outside(me, channel, stay.entered_at);
         let (seniors, hopefuls) = if was_alone {
             (MemberSet::new(), outside.seniors)
         } else {
@@ -152,11 +152,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         match self.actions.current().map(|action| &action.kind) {
             Some(ActionKind::Join) if !stay.leaving || stay.coming_back => {
                 // T-12: kicked while trying to join: again, after a while.
-                let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
+                let (now, timing) = (self.clock.now(), self.settings.timing);
+                let was_let_in = stay.entered_at.after(timing.join_deadline()) <= now;
+                let retry_at = now.after(timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
                     action.retry_at = retry_at;
-                    if stay.coming_back {
-                        action.begun_at = self.clock.now(); // T-17: our own wish, and no refusal.
+                    // T-17 is our own wish, and T-18 meant for all who wait: neither is a refusal.
+                    if stay.coming_back || was_let_in {
+                        action.begun_at = now;
                     }
                 }
             }
@@ -205,6 +208,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         stay.seniors.remove(member);
         stay.hopefuls.remove(member);
         stay.heirs.remove(member);
+        stay.unready.remove(member);
         stay.kicks.remove(member);
         stay.estranged.forget(member);
         if stay.excluded.remove(member).is_some()
@@ -274,6 +278,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
+    /// T-18: operation after operation was aborted. Whoever is in the channel and not in the session goes out, and comes in
+    /// again if it wants to (T-12): one of them may not answer, or not be there, or have been told of others than we were.
+    pub(crate) fn clear_the_door(&mut self, first: &MemberId) {
+        let members = self.members().clone();
+        let Some(stay) = self.stay.as_ref().filter(|stay| stay.resolver.is_member()) else {
+            return;
+        };
+        for member in stay.channel.minus(&members) {
+            self.kick_in_turn(member, Some(first));
+        }
+    }
+
     /// Our place among the session's members in the channel, after `first`, if that is a member.
     pub(crate) fn rank(&self, first: Option<&MemberId>) -> usize {
         let me = self.gka.me();
@@ -294,14 +310,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 impl<G: GroupKeyAgreement> Stay<G> {
     /// What we know when we have entered the channel, and are in no session yet: `channel` are all who are there, us
     /// included.
-    fn outside(me: MemberId, channel: MemberSet) -> Self {
+    fn outside(me: MemberId, channel: MemberSet, entered_at: Time) -> Self {
         let seniors = channel.minus(&MemberSet::of(me.clone()));
         Self {
             channel,
+            entered_at,
             seniors,
             hopefuls: MemberSet::new(),
             found_at: Time::NEVER,
             heirs: MemberSet::new(),
+            unready: BTreeMap::new(),
             resolver: Resolver::unsynchronised(me),
             keys: None,
             proposal: None,

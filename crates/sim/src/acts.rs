@@ -80,24 +80,35 @@ impl World<'_> {
                 let inside = with.iter().copied().chain([who]).collect();
                 self.split(inside, now.after(millis(*span)), *how);
             }
-            Act::Lie { about, enters } => {
-                let member = self.members[*about].id.clone();
-                let event = match (about == &who, enters) {
-                    (true, true) => ChannelEvent::Entered {
-                        members: self.channel.members().clone(),
-                    },
-                    (true, false) => ChannelEvent::Left,
-                    (false, true) => ChannelEvent::MemberEntered { member },
-                    (false, false) => ChannelEvent::MemberLeft { member },
-                };
-                self.tell(who, event);
-            }
+            Act::Lie {
+                about,
+                enters,
+                to_all,
+            } => self.lie(who, *about, *enters, *to_all),
             Act::Mutate { packets } => {
                 self.checks.liars.insert(who);
                 self.members[who].mutate += packets;
             }
             Act::Perjure { lie, believes } => self.perjure(number, who, *lie, *believes),
             Act::Fork => self.fork(number, who),
+        }
+    }
+
+    /// The server says of somebody that it is in the channel, or is not.
+    fn lie(&mut self, to: Who, about: Who, enters: bool, to_all: bool) {
+        let member = self.members[about].id.clone();
+        let event = match (about == to && !to_all, enters) {
+            (true, true) => ChannelEvent::Entered {
+                members: self.channel.members().clone(),
+            },
+            (true, false) => ChannelEvent::Left,
+            (false, true) => ChannelEvent::MemberEntered { member },
+            (false, false) => ChannelEvent::MemberLeft { member },
+        };
+        if to_all {
+            self.tell_all_but(about, &event);
+        } else {
+            self.tell(to, event);
         }
     }
 

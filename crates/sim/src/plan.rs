@@ -194,10 +194,11 @@ pub enum Act {
         millis: u64,
         how: Split,
     },
-    /// The member is told that this other one left, or entered.
+    /// The member is told that this other one left, or entered; or everybody is, at one place of the order.
     Lie {
         about: Who,
         enters: bool,
+        to_all: bool,
     },
     /// So many packets of this member leave with other bytes than it gave them.
     Mutate {
@@ -426,6 +427,7 @@ impl Plan {
             Fault::Lie => Act::Lie {
                 about: dice.index(self.members),
                 enters: dice.percent(40),
+                to_all: dice.percent(25),
             },
             Fault::Insider => {
                 if dice.percent(25) {

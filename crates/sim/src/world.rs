@@ -714,6 +714,17 @@ impl<'s> World<'s> {
         }
     }
 
+    /// Tells everybody else in the channel something that is not so, at one place of the order.
+    pub(crate) fn tell_all_but(&mut self, about: Who, event: &ChannelEvent) {
+        for who in 0..self.members.len() {
+            if who != about && self.channel.members().contains(&self.members[who].id) {
+                let (word, latency) = (self.word(event.clone()), self.draw_latency());
+                self.members[who].link.push(word, self.now, latency);
+                self.reschedule(who);
+            }
+        }
+    }
+
     /// Tells a process something, in the channel or not.
     fn answer(&mut self, who: Who, event: ChannelEvent, at: Time) {
         let arriving = self.word(event);
@@ -775,11 +786,12 @@ impl<'s> World<'s> {
     pub(crate) fn heal(&mut self) {
         self.sides = None;
         self.twice_next = false;
-        // Whoever was told by a lie that it is out has ended its connection.
+        // Whoever was told by a lie that it is out, or is about to be, has ended its connection.
         for who in 0..self.members.len() {
             let id = self.members[who].id.clone();
             let out = self.peer(who).is_some_and(|peer| peer.channel().is_none());
-            if out && !self.members[who].link.brings_entered() {
+            let link = &self.members[who].link;
+            if (out || link.brings_left()) && !link.brings_entered() {
                 self.channel.leave(&id, self.now);
                 self.route(false);
             }

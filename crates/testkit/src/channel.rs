@@ -160,7 +160,7 @@ impl Channel {
             ChannelAction::Enter => self.enter(who, now),
             _ if !self.members.contains(who) => Effect::Nothing,
             ChannelAction::Leave => self.leave(who, now),
-            ChannelAction::Kick { member } => self.leave(&member, now),
+            ChannelAction::Kick { member } => self.kick(member, now),
             ChannelAction::Invite { member } => self.enter(&member, now),
             ChannelAction::Send { bytes } => self.send(who, bytes, now),
             _ => Effect::Nothing,
@@ -191,6 +191,15 @@ impl Channel {
         let effect = self.append(now, None, Some((who, &ChannelEvent::Left)), &others);
         self.members.remove(who);
         effect
+    }
+
+    /// Takes someone out; of who is not in, it says just that.
+    fn kick(&mut self, member: MemberId, now: Time) -> Effect {
+        if self.members.contains(&member) {
+            self.leave(&member, now)
+        } else {
+            self.append(now, None, None, &ChannelEvent::MemberLeft { member })
+        }
     }
 
     fn send(&mut self, from: &MemberId, bytes: Vec<u8>, now: Time) -> Effect {

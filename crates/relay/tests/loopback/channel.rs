@@ -101,6 +101,14 @@ async fn invitations_reach_whoever_is_connected_and_not_in() {
     alice.act(ChannelAction::Kick {
         member: member("bob"),
     });
+    let gone = ChannelEvent::MemberLeft {
+        member: member("bob"),
+    };
+    assert_eq!(
+        alice.event().await,
+        gone,
+        "whoever took bob for being here learns it"
+    );
     assert_eq!(alice.next().await, refused(Refusal::NotMember));
     alice.act(ChannelAction::Enter);
     assert_eq!(alice.next().await, refused(Refusal::AlreadyIn));

@@ -22,6 +22,7 @@ mod races;
 mod reunion;
 mod server;
 mod silent;
+mod strangers;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id, set};
 use crate::{MINUTE, NAMES, Process, change, copy, group, group_with, members, same, show, withdraw};
+use concilium_core::packet::{self, Kind as Frame};
 
 /// Its timers fire up to then: when it wants to leave the channel, and what it is told about it.
 fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
@@ -32,37 +33,82 @@ fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
 }
 
 #[test]
-fn t17_whoever_waits_for_nobody_enters_anew_less_and_less_often() {
+fn t17_whoever_waits_for_nobody_enters_anew_and_then_waits_no_longer() {
     let net = group(2, 1, 1);
     let mut carol = copy(&net, "carol");
     let mut rng = seeded(3);
-    let start = net.now();
+    let (start, end) = (net.now(), net.now().after(MINUTE * 60));
     carol.join(&mut Context::new(start, &mut rng)).unwrap();
-    let (mut now, mut waits) = (start, Vec::new());
-    let end = start.after(Duration::from_secs(24 * 3600));
-    while now <= end {
-        // The channel says that alice is there, who never says anything.
+    // The channel says that alice is there, who never says anything.
+    let entered = |carol: &mut Process, now| {
         let members = set("alice carol");
-        let entered_at = now;
+        let mut rng = seeded(4);
         carol.handle(
             ChannelEvent::Entered { members },
             &mut Context::new(now, &mut rng),
         );
-        let Some((at, told)) = leaves(&mut carol, end) else {
-            break;
+    };
+    entered(&mut carol, start);
+    let (at, told) = leaves(&mut carol, end).expect("she looks for others");
+    assert!(matches!(told, Some(Event::ComingBack { elsewhere }) if elsewhere.is_empty()));
+    let waited = at.since(start);
+    assert!(waited >= MINUTE * 10 && waited < MINUTE * 12, "{waited:?}");
+    carol.handle(ChannelEvent::Left, &mut Context::new(at, &mut rng));
+    assert_eq!(carol.state(), SessionState::Joining, "she still wants in");
+
+    entered(&mut carol, at);
+    let almost = at.after(MINUTE * 19);
+    assert_eq!(leaves(&mut carol, almost), None);
+    assert_eq!(carol.state(), SessionState::Joining, "twice as long this time");
+    let then = at.after(MINUTE * 21);
+    assert_eq!(leaves(&mut carol, then), None);
+    assert_eq!(carol.state(), SessionState::Joined, "she begins by herself");
+    assert_eq!(*carol.members(), set("carol"));
+}
+
+#[test]
+fn t17_whoever_hears_somebody_never_begins_by_itself() {
+    let net = group(2, 1, 1);
+    let mut carol = copy(&net, "carol");
+    let mut rng = seeded(3);
+    let mut now = net.now();
+    let end = now.after(MINUTE * 60 * 24);
+    carol.join(&mut Context::new(now, &mut rng)).unwrap();
+    let mut waits = Vec::new();
+    while now < end {
+        let members = set("alice carol");
+        carol.handle(
+            ChannelEvent::Entered { members },
+            &mut Context::new(now, &mut rng),
+        );
+        let entered_at = now;
+        let gone = loop {
+            now = now.after(MINUTE * 5);
+            if now >= end {
+                break None;
+            }
+            if let Some((at, _)) = leaves(&mut carol, now) {
+                break Some(at);
+            }
+            let packet = ChannelEvent::Packet {
+                from: id("alice"),
+                bytes: packet::frame(Frame::Message, b"what only members can read"),
+            };
+            carol.handle(packet, &mut Context::new(now, &mut rng));
+            assert_eq!(carol.state(), SessionState::Joining);
         };
-        assert!(matches!(told, Some(Event::ComingBack { elsewhere }) if elsewhere.is_empty()));
+        let Some(at) = gone else { break };
         waits.push(at.since(entered_at));
         now = at;
         carol.handle(ChannelEvent::Left, &mut Context::new(now, &mut rng));
         assert_eq!(carol.state(), SessionState::Joining, "she still wants in");
     }
-    // Ten minutes and a little, then twice as long each time.
-    assert!(waits.len() >= 5 && waits.len() <= 8, "{waits:?}");
+    // Twenty minutes and a little, then twice as long each time.
+    assert!(waits.len() >= 4 && waits.len() <= 7, "{waits:?}");
     for pair in waits.windows(2) {
         assert!(pair[1] > pair[0] * 3 / 2 && pair[1] < pair[0] * 3, "{waits:?}");
     }
-    assert!(waits[0] >= MINUTE * 10 && waits[0] < MINUTE * 12, "{waits:?}");
+    assert!(waits[0] >= MINUTE * 20 && waits[0] < MINUTE * 24, "{waits:?}");
 }
 
 /// A race of two proposals, of which some are shown the other one first.
@@ -156,23 +202,60 @@ fn t17_whoever_is_alone_looks_for_others_less_and_less_often() {
     assert_eq!(members(&net, "alice"), "alice");
 }
 
-#[test]
-fn t17_whoever_was_told_something_else_and_is_included_in_vain_enters_anew() {
-    let mut settings = Settings::default();
-    settings.auto_include = true;
-    let mut net = group_with(2, 1, 7, settings, Conduct::default());
+/// Carol enters and is told, at once, of somebody who is not there. Whoever sees other members in the channel names every
+/// operation otherwise (O-1), and takes part in none.
+fn told_of_dave(net: &mut Net, who: &[&str]) {
     net.command(&id("carol"), |session, cx| session.join(cx))
         .unwrap()
         .unwrap();
     net.deliver_next_to(&id("carol")).unwrap();
-    // Whoever sees other members in the channel names every operation otherwise (O-1), and takes part in none.
-    show(
-        &mut net,
-        "carol",
-        ChannelEvent::MemberEntered { member: id("dave") },
-    );
-    net.run(MINUTE * 19).unwrap();
+    for who in who {
+        show(net, who, ChannelEvent::MemberEntered { member: id("dave") });
+    }
+}
+
+/// Who is in the channel, as far as the member is told.
+fn seen(net: &Net, who: &str) -> String {
+    let session = net.session(&id(who)).unwrap();
+    session.channel().map(ToString::to_string).unwrap_or_default()
+}
+
+#[test]
+fn t18_whoever_was_told_something_else_and_is_included_in_vain_is_put_out_and_comes_in() {
+    let mut settings = Settings::default();
+    settings.auto_include = true;
+    let mut net = group_with(2, 1, 7, settings, Conduct::default());
+    told_of_dave(&mut net, &["carol"]);
+    net.run(MINUTE * 2).unwrap();
     assert!(!same(&net, &["alice", "bob", "carol"]), "included in vain");
-    net.run(MINUTE * 4).unwrap();
+    net.run(MINUTE * 10).unwrap();
     assert!(same(&net, &["alice", "bob", "carol"]));
+}
+
+#[test]
+fn t18_members_who_were_all_told_of_somebody_who_is_not_there_learn_it() {
+    // The same if nobody is included without being asked for, and dave therefore never was to be.
+    for auto_include in [true, false] {
+        let mut settings = Settings::default();
+        settings.auto_include = auto_include;
+        let mut net = group_with(2, 1, 8, settings, Conduct::default());
+        told_of_dave(&mut net, &["alice", "bob"]);
+        assert_eq!(seen(&net, "alice"), "alice bob dave");
+        for _ in 0..5 {
+            if !auto_include && !same(&net, &["alice", "bob", "carol"]) {
+                let include = Change::include(set("carol"));
+                let _ = net.command(&id("alice"), |session, cx| session.change(include, cx));
+            }
+            net.run(MINUTE * 4).unwrap();
+        }
+        for r in net.take_records() {
+            if !format!("{:?}", r.what).contains("Message") {
+                eprintln!("{:?}", r);
+            }
+        }
+        assert!(same(&net, &["alice", "bob", "carol"]), "{auto_include}");
+        for who in ["alice", "bob"] {
+            assert_eq!(seen(&net, who), "alice bob carol");
+        }
+    }
 }
