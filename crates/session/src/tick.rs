@@ -648,7 +648,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
 impl<G: GroupKeyAgreement> Stay<G> {
     /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
-    /// who does not answer keeps nobody else out.
+    /// who does not answer keeps nobody else out.
     fn in_turn(&self, comers: MemberSet) -> MemberSet {
         let Some(turn) = self.aborted.checked_sub(1) else {
             return comers;

@@ -248,11 +248,6 @@ fn t18_members_who_were_all_told_of_somebody_who_is_not_there_learn_it() {
             }
             net.run(MINUTE * 4).unwrap();
         }
-        for r in net.take_records() {
-            if !format!("{:?}", r.what).contains("Message") {
-                eprintln!("{:?}", r);
-            }
-        }
         assert!(same(&net, &["alice", "bob", "carol"]), "{auto_include}");
         for who in ["alice", "bob"] {
             assert_eq!(seen(&net, who), "alice bob carol");

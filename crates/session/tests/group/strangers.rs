@@ -1,4 +1,4 @@
-//! Somebody in the channel whom nobody can include.
+//! Somebody in the channel whom nobody can include.
 
 use concilium_core::Change;
 use concilium_core::channel::ChannelEvent;
@@ -17,7 +17,7 @@ fn show_stranger(net: &mut Net, names: &[&str]) {
 }
 
 #[test]
-fn a49_t01_whom_nobody_knows_keeps_nobody_else_out_and_nobody_in() {
+fn a50_t01_whom_nobody_knows_keeps_nobody_else_out_and_nobody_in() {
     let mut settings = Settings::default();
     settings.auto_include = true;
     let mut net = group_with(2, 2, 31, settings, Conduct::default());
