@@ -12,7 +12,7 @@ use super::tree::Tree;
 /// The table.
 pub(super) const FILE: &str = "docs/security.md";
 
-/// Finds rows without tests, tests that do not exist, and pending rows that have tests.
+/// Finds rows without tests, tests that do not exist, pending rows that have tests, and attacks that have no row.
 pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut rows: BTreeMap<Id, Row<'_>> = BTreeMap::new();
@@ -38,6 +38,13 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
     }
     if rows.is_empty() {
         findings.push(Finding::new(FILE, "has no row `| A-01 | .. |`"));
+        return findings;
+    }
+    for id in evidence.attacks().filter(|id| !rows.contains_key(id)) {
+        findings.push(Finding::new(
+            FILE,
+            format!("has no row {id}, which the code cites"),
+        ));
     }
     for (id, row) in &rows {
         findings.extend(row.check(*id, evidence, pending));
@@ -167,6 +174,9 @@ mod tests {
             ["docs/security.md:1: A-01 names no test; these bear its name: `x::a01_b`"]
         );
         assert_eq!(findings("", ""), ["docs/security.md: has no row `| A-01 | .. |`"]);
+        let other = "| A-02 | x | `x::c` |";
+        let cited = "docs/security.md: has no row A-01, which the code cites".to_owned();
+        assert!(findings(other, "").contains(&cited));
     }
 
     #[test]

@@ -93,6 +93,14 @@ impl Evidence {
         self.in_source(id) && self.in_tests(id)
     }
 
+    /// The rows of the attack table that code or tests cite.
+    pub(super) fn attacks(&self) -> impl Iterator<Item = Id> {
+        self.source
+            .union(&self.tests)
+            .copied()
+            .filter(|id| id.is_attack())
+    }
+
     /// Whether there is such a test.
     pub(super) fn has_test(&self, name: &str) -> bool {
         self.names.contains_key(name)
