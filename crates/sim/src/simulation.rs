@@ -145,7 +145,7 @@ impl<'s> Simulation<'s> {
     fn bound(&self) -> Duration {
         let members = u32::try_from(self.plan.members).unwrap_or(u32::MAX);
         let full_acks = match self.reach {
-            Reach::Order | Reach::Insider => 3 * FULL_ACKS_TO_CONVERGE,
+            Reach::Order | Reach::Insider => 5 * FULL_ACKS_TO_CONVERGE,
             _ => FULL_ACKS_TO_CONVERGE,
         };
         self.world.full_ack() * full_acks + self.world.latency() * (LATENCIES_TO_CONVERGE + 8 * members)
