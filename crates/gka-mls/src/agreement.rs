@@ -238,8 +238,8 @@ impl Mls {
             &data.session,
             references.into_iter().map(|reference| &**reference),
         );
-        // By one that has served, or that we never made. The author may not know that.
-        let invitation = invitation.ok_or_else(|| failed(None, Reason::NoState))?;
+        // By one that has served, or that we never made. The author may not know that; to us it is nothing.
+        let invitation = invitation.ok_or(ReceiveError::Rejected(Reason::StaleAnnouncement))?;
         let things = Things {
             key_package: Some((invitation.reference, invitation.data)),
             ..Things::default()

@@ -128,6 +128,10 @@ pub enum Reason {
     /// We have no state that the operation could start from.
     #[error("we hold no state to start from")]
     NoState,
+    /// It includes us by an announcement that has served already, or that we never made (K-14). Nobody need be to blame: the
+    /// channel may have shown its author an old one.
+    #[error("it includes us by an announcement of ours that has served or is unknown to us")]
+    StaleAnnouncement,
     /// More than an implementation takes.
     #[error("a limit is exceeded")]
     Limit,

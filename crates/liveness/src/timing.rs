@@ -176,7 +176,7 @@ impl Timing {
         Self::doubled(self.full_ack * 10, times)
     }
 
-    /// How long we keep trying to join (T-12).
+    /// How long we keep trying to join (T-12), and how long whoever is to be included may have announced nothing (T-18).
     #[must_use]
     pub fn join_deadline(&self) -> Duration {
         self.full_ack * 10

@@ -141,6 +141,26 @@ fn k14_a_group_meets_and_talks_with_every_key_agreement() {
     }
 }
 
+/// What the channel shows again of what somebody announced lets nobody in, and accuses nobody.
+#[test]
+fn a10_k14_an_old_announcement_accuses_nobody() {
+    let begin = "members alice bob\noption stay-if-last on\noption reunite on\nalice: join\nsettle\nbob: join\nsettle\n\
+                 alice: include bob\nsettle\nexpect same alice bob\nbob: part\nrun 2m\n";
+    // While he is not there it is not even heard.
+    let away = "server: replay 3\nrun 1m\nbob: join\ndeliver 1\nalice: include bob\nsettle\n\
+                expect same alice bob\nexpect warned alice = none\nexpect warned bob = none";
+    // While he waits it takes the place of the newer one. He is not in, and the others have to learn it.
+    let there = "bob: join\nsettle\nserver: replay 3\nsettle\nalice: include bob\nrun 10s\n\
+                 expect members alice = alice bob\nexpect state bob = joining\nrun 5m\n\
+                 expect members alice = alice\nalice: include bob\nrun 5m\nexpect same alice bob\n\
+                 expect warned bob = none\n\
+                 expect warned alice = not-fully-acked chain-unconfirmed member-absent";
+    for rest in [away, there] {
+        let (report, out) = run(&format!("{begin}{rest}"), &with(Gka::Mls, Cipher::Aead));
+        assert_eq!(report.exit_code(), 0, "{out}");
+    }
+}
+
 /// What a scenario expects must not hang on luck.
 #[test]
 fn every_scenario_holds_with_other_seeds() {

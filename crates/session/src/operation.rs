@@ -6,7 +6,7 @@ use concilium_core::{Change, Context, MemberId, MemberSet, PacketId, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
-    ReceiveError, Role,
+    Reason, ReceiveError, Role,
 };
 use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
 
@@ -188,8 +188,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                     progress = Some(Ok(started.progress));
                 }
                 Err(ReceiveError::Rejected(reason)) => {
-                    // It does not count, for anybody: as if it had not come.
+                    // It does not count, for anybody: as if it had not come. One that takes us for somebody who has announced
+                    // what we have not counts for the others, and they take us for a member (T-17).
                     stay.resolver = before;
+                    if acceptance == Acceptance::Joining && reason == Reason::StaleAnnouncement {
+                        self.estranged(&author, cx);
+                    }
                     match wanted {
                         Some(change) => {
                             self.rejected(change, for_action, RejectionCause::Other(reason.to_string()));
@@ -348,7 +352,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         stay.keys = Some(outcome.state);
         stay.bad_share = false;
-        stay.estranged.forget_all();
+        // One packet of our own succeeds whoever else takes part.
+        if record.author != me || last != running.initial {
+            stay.estranged.forget_all();
+        }
         if record.include.contains(&me) {
             stay.included_at = Some(now);
         }
@@ -666,7 +673,7 @@ fn rejection_cause(rejection: &Rejection) -> RejectionCause {
 fn no_randomness() -> Failure {
     Failure {
         culprit: None,
-        reason: concilium_gka::Reason::NoState,
+        reason: Reason::NoState,
         ends: false,
     }
 }

@@ -42,7 +42,7 @@ impl Default for Estranged {
 }
 
 impl Estranged {
-    /// All are with us, after an operation that has succeeded.
+    /// All are with us, after an operation that has succeeded, and not by a packet of our own alone.
     pub(crate) fn forget_all(&mut self) {
         *self = Self {
             look_at: self.look_at,
@@ -126,9 +126,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn reunite_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         if self.settings.reunite && self.has_waited_in_vain() {
-            if self.hears_nobody_again() {
-                return self.found_in_silence(cx);
-            }
             return self.come_back(MemberSet::new());
         }
         let times = self.reunions;
@@ -196,26 +193,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return stay.estranged.look_at <= self.clock.now() && !busy;
         }
         false
-    }
-
-    /// T-17: whether we have heard nobody, outside of the session, although we have come back for that reason before.
-    fn hears_nobody_again(&self) -> bool {
-        self.reunions > 0
-            && self.stay.as_ref().is_some_and(|stay| {
-                let heard_nobody = stay.estranged.look_at < stay.estranged.look_at_latest;
-                heard_nobody && !stay.resolver.is_synchronised()
-            })
-    }
-
-    /// T-17: those for whom we wait (T-11) are there and say nothing, or seem to be there: we wait for them no longer. Should
-    /// they be in a session after all, we come to it as anybody does who is alone.
-    fn found_in_silence(&mut self, cx: &mut Context<'_>) {
-        self.reunions = self.reunions.saturating_add(1);
-        if let Some(stay) = &mut self.stay {
-            (stay.seniors, stay.hopefuls) = (MemberSet::new(), MemberSet::new());
-            (stay.estranged.look_at, stay.estranged.look_at_latest) = (Time::NEVER, Time::NEVER);
-        }
-        self.found_if_senior(cx);
     }
 
     /// T-17: somebody is there, for whom we may be waiting.

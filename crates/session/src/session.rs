@@ -60,9 +60,8 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) found_at: Time,
     /// Juniors whom we have to include, because whoever they waited for has left (T-11).
     pub(crate) heirs: MemberSet,
-    /// Who is there and cannot be included yet, since we do not know its key or what it announced (K-14), and when we try
-    /// again. It keeps nobody else out.
-    pub(crate) unready: BTreeMap<MemberId, Time>,
+    /// Who is there and cannot be included yet. It keeps nobody else out.
+    pub(crate) unready: BTreeMap<MemberId, Unready>,
     pub(crate) resolver: Resolver,
     /// What the last successful operation left for the next one.
     pub(crate) keys: Option<G::State>,
@@ -107,6 +106,15 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) coming_back: bool,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
+}
+
+/// Somebody who cannot be included, since we do not know its key or what it announced (K-14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unready {
+    /// When we first tried.
+    pub(crate) since: Time,
+    /// When we try again.
+    pub(crate) again_at: Time,
 }
 
 /// Somebody to be put out of the channel.

@@ -33,6 +33,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         match packet::read(bytes) {
             Ok((Frame::Operation, _)) => self.operation_packet(from, bytes, cx),
             Ok((Frame::Message, body)) => self.message_packet(from, body, cx),
+            Ok((Frame::Announcement, _)) if !self.is_in_channel(from) => {
+                self.skip(from, &"it is not in the channel; what it announced is void"); // K-14
+            }
             Ok((Frame::Announcement, body)) => {
                 if let Err(error) = self.gka.learn(&self.name, from, body) {
                     self.skip(from, &error);

@@ -7,7 +7,7 @@ use concilium_core::{Change, Context, MemberId, MemberSet, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
-use crate::session::{Kick, Stay};
+use crate::session::{Kick, Stay, Unready};
 use crate::talk::Which;
 use crate::{ActionKind, ActionOutcome, ActionStage, RejectionCause, Session, WarningKind};
 
@@ -54,7 +54,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             times.extend(stay.operation.as_ref().map(|running| running.deadline));
             times.extend(stay.kicks.values().map(|kick| kick.at));
-            times.extend(stay.unready.values());
+            times.extend(stay.unready.values().map(|unready| unready.again_at));
             if let Some(first) = stay.departed.values().min() {
                 times.push(first.after(timing.turn(self.rank(None))));
             }
@@ -522,8 +522,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 || stay.kicks.contains_key(member)
         };
         let unready = |member: &MemberId| {
-            let again = stay.unready.get(member);
-            again.is_some_and(|at| *at > self.clock.now())
+            let found = stay.unready.get(member);
+            found.is_some_and(|unready| unready.again_at > self.clock.now())
         };
         let mut wish = Change::refresh();
         let mut for_action = false;
@@ -586,26 +586,33 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Ok(())
     }
 
-    /// Whoever cannot be included for now waits, and keeps nothing else from being done: what it has to announce
+    /// Whoever cannot be included for now waits, and keeps nothing else from being done: what it has to announce
     /// may be on its way (K-14), and the user may come to trust it. Whether it was set aside.
     fn set_aside(&mut self, error: &ProposeError) -> bool {
-        let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
+        let (now, timing) = (self.clock.now(), self.settings.timing);
         let is_wanted = |member: &MemberId| {
             let change = self.actions.change();
             change.is_some_and(|change| change.include.contains(member))
         };
-        let member = match error {
-            ProposeError::NotAnnounced(member) => member,
-            ProposeError::UnknownIdentity(member) if !is_wanted(member) => member,
+        let (member, is_silent) = match error {
+            ProposeError::NotAnnounced(member) => (member, true),
+            ProposeError::UnknownIdentity(member) if !is_wanted(member) => (member, false),
             _ => return false,
         };
         let Some(stay) = &mut self.stay else { return false };
-        let before = stay.unready.insert(member.clone(), retry_at);
-        if before.is_none() && matches!(error, ProposeError::UnknownIdentity(_)) {
+        let known = stay.unready.get(member).copied();
+        let unready = Unready {
+            since: known.map_or(now, |unready| unready.since),
+            again_at: now.after(timing.channel_reply()),
+        };
+        stay.unready.insert(member.clone(), unready);
+        if is_silent && unready.since.after(timing.join_deadline()) <= now {
+            self.kick_in_turn(member.clone(), None); // T-18
+        } else if !is_silent && known.is_none() {
             let me = self.gka.me().clone();
             self.skip(&me, error);
         }
-        before != Some(retry_at)
+        known != Some(unready)
     }
 
     /// O-12: what the user wants is forbidden by now, since others have come or gone.

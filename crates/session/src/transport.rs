@@ -60,6 +60,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         });
     }
 
+    /// Whether the member is in the channel, as far as we are told.
+    pub(crate) fn is_in_channel(&self, member: &MemberId) -> bool {
+        self.stay
+            .as_ref()
+            .is_some_and(|stay| stay.channel.contains(member))
+    }
+
     /// T-3: what we knew of the session is void. What was said stays readable.
     fn clear_session(&mut self, stay: &Stay<G>) {
         let members = stay.resolver.head().map(|head| head.members.clone());

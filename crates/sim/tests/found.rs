@@ -6,7 +6,7 @@
 use concilium_sim::{Cipher, Gka, Plan, Suite, Wishes, plan, shrink, simulation};
 
 /// The key agreement, the seed, the faults, and the steps that are kept.
-const FOUND: [(Gka, u64, &str, &str); 10] = [
+const FOUND: [(Gka, u64, &str, &str); 12] = [
     // A clock was put back ten years, and whoever waited to enter again waited that much longer.
     (Gka::Cliques, 263, "clock,lie", "9,12-13,40"),
     // An old proposal took somebody alone out of its session, to wait for those who waited for it
@@ -36,6 +36,11 @@ const FOUND: [(Gka, u64, &str, &str); 10] = [
     (Gka::Cliques, 4742, "replay", "1,15,24-26,28,41-42,44,47-48"),
     // Two who had been excluded at different times were left, and one of them expected the other to read what it said.
     (Gka::Plain, 3802, "none", "3-4,9-13,15,17-18,31"),
+    // What somebody had announced was shown again after it had left, and it was accused of not being able to use it
+    // (`a10_k14_an_old_announcement_accuses_nobody`).
+    (Gka::Mls, 500_167, "replay", "3-5,12,14,27,36,40"),
+    // Whoever heard nobody for long founded a session beside that of the only member, who had nothing to say.
+    (Gka::Dictator, 600_196, "none", "3-4"),
 ];
 
 #[test]
