@@ -128,7 +128,9 @@ pub trait GroupKeyAgreement {
     /// To be called by members of `after` only.
     ///
     /// # Errors
-    /// See [`ReceiveError`]. On `Rejected` the packet starts nothing, for anybody.
+    /// See [`ReceiveError`]. On `Rejected` the packet starts nothing, for anybody; with
+    /// [`Reason::StaleAnnouncement`](crate::Reason::StaleAnnouncement) it starts nothing for us, who are outside still,
+    /// while it may count for the others (K-14).
     fn accept(
         &self,
         state: Option<&Self::State>,
