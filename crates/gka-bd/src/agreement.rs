@@ -9,7 +9,7 @@ use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError,
     ReceiveError, RestoreError, Role, Started, signed,
 };
-use concilium_gka_dh::{Contribution, restore};
+use concilium_gka_dh::{Contribution, abort, restore};
 
 use crate::SUITE;
 use crate::operation::Operation;
@@ -68,29 +68,23 @@ impl GroupKeyAgreement for BurmesterDesmedt {
         let signing = SigningKey::from_seed(&cx.secret()?);
         let content = Content::Initial {
             base: state.map(|state| state.transcript),
-            hello: Hello {
+            body: Hello {
                 point: contribution.public(),
                 key: *signing.verifying_key(),
             },
         };
         let session = data.session.clone();
-        let role = Role::Initial(data);
+        let (packet, fingerprint) = content.seal(&self.identity, &session, Role::Initial(data))?;
         let proposal = Proposal {
             contribution,
             signing,
-            fingerprint: content.fingerprint(&role),
+            fingerprint,
         };
-        let packet = signed::seal(&self.identity, &session, role, content.encode())?;
         Ok((packet, proposal))
     }
 
     fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        signed::seal(
-            &self.identity,
-            session,
-            Role::Abort { initial },
-            Content::Abort.encode(),
-        )
+        abort(&self.identity, session, initial)
     }
 
     fn open(

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::keys::SigningKey;
 use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
     AssociatedData, Export, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError, Role,
-    Started, signed,
+    Started,
 };
 use concilium_gka_dh::{
     Confirmation, Contribution, Keys, Point, Transcript, check_base, ending, export, failure, only_suspect,
@@ -95,7 +95,7 @@ impl Operation {
         let (author, role, Payload(content)) = initial.into_parts();
         let me = identity.member();
         let fingerprint = content.fingerprint(&role);
-        let (Role::Initial(data), Content::Initial { base, hello }) = (role, content) else {
+        let (Role::Initial(data), Content::Initial { base, body: hello }) = (role, content) else {
             return Err(ReceiveError::Rejected(Reason::WrongOperation));
         };
         let (Some(place), Some(first)) = (data.after.position(me), data.after.position(&author)) else {
@@ -141,7 +141,7 @@ impl Operation {
         // B-2: our hello. B-7: with a contribution for this operation alone.
         let contribution = Contribution::random(cx)?;
         let signing = SigningKey::from_seed(&cx.secret()?);
-        let (sent, packet) = operation.seal(Body::Hello(Hello {
+        let (packet, sent) = operation.seal(Body::Hello(Hello {
             point: contribution.public(),
             key: *signing.verifying_key(),
         }))?;
@@ -162,12 +162,11 @@ impl Operation {
         self.outcome(transcript, &circle, &own.signing, &hellos, now)
     }
 
-    fn seal(&self, body: Body) -> Result<([u8; 32], Vec<u8>), ReceiveError> {
+    /// A packet of ours, and what names it.
+    fn seal(&self, body: Body) -> Result<(Vec<u8>, [u8; 32]), ReceiveError> {
         let role = Role::Later { initial: self.run.id };
-        let content = Content::Later(body);
-        let fingerprint = content.fingerprint(&role);
-        signed::seal(&self.identity, &self.run.data.session, role, content.encode())
-            .map(|packet| (fingerprint, packet))
+        Content::Later(body)
+            .seal(&self.identity, &self.run.data.session, role)
             .map_err(|_| failure(None, Reason::Limit))
     }
 
@@ -239,7 +238,7 @@ impl Operation {
         let confirmation =
             pair.confirmation_key(&transcript)
                 .confirm(transcript, me, *own.signing.verifying_key());
-        let (sent, packet) = self.seal(Body::Links(Links {
+        let (packet, sent) = self.seal(Body::Links(Links {
             difference,
             transcript,
             mac: confirmation.mac,
@@ -344,12 +343,7 @@ impl Operation {
         let verifying = hellos.iter().map(|hello| hello.key).collect();
         let verifying =
             MemberMap::zip(members.clone(), verifying).ok_or_else(|| failure(None, Reason::WrongMembers))?;
-        let keys = SubsessionKeys {
-            subsession: keys.subsession(),
-            secret: keys.secret().clone(),
-            signing: signing.clone(),
-            verifying,
-        };
+        let keys = keys.with(signing.clone(), verifying);
         let state = State {
             transcript,
             members,

@@ -3,8 +3,7 @@
 //! Byte layouts: `docs/spec/burmester-desmedt.md`.
 
 use concilium_core::keys::VerifyingKey;
-use concilium_core::wire;
-use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
+use concilium_gka::{AssociatedData, OpenError, Reason, Role};
 use concilium_gka_dh::{Point, Transcript};
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +14,8 @@ use crate::SUITE;
 #[derive(Debug)]
 pub struct Payload(pub(crate) Content);
 
-/// The payload by the role of its packet.
-#[derive(Clone, Debug)]
-pub(crate) enum Content {
-    /// Of an initial packet.
-    Initial {
-        /// The transcript of the operation that this one starts from; none: its author held no keys.
-        base: Option<Transcript>,
-        hello: Hello,
-    },
-    /// Of any later one.
-    Later(Body),
-    /// An abort says all by its role (O-11).
-    Abort,
-}
+/// An initial packet says hello.
+pub(crate) type Content = concilium_gka_dh::Content<Hello, Body>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -58,23 +45,12 @@ pub(crate) struct Links {
     pub(crate) mac: [u8; 32],
 }
 
-impl Content {
-    /// The payload's bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Initial { base, hello } => wire::encode(&WireInitial {
-                base: *base,
-                hello: hello.into(),
-            }),
-            Self::Later(body) => wire::encode(&WireBody::from(body)),
-            Self::Abort => Vec::new(),
-        }
-    }
+impl concilium_gka_dh::Body for Hello {
+    type Wire = WireHello;
+}
 
-    /// Names the packet by what it says, so that we know our own when it comes back (C-9).
-    pub(crate) fn fingerprint(&self, role: &Role) -> [u8; 32] {
-        concilium_gka_dh::fingerprint(role, &self.encode())
-    }
+impl concilium_gka_dh::Body for Body {
+    type Wire = WireBody;
 }
 
 impl Payload {
@@ -84,21 +60,11 @@ impl Payload {
     /// # Errors
     /// Malformed, or not what any member would send.
     pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Self, OpenError> {
-        match role {
-            Role::Initial(data) => {
-                let WireInitial { base, hello } = wire::decode(bytes, signed::MAX_BYTES)?;
-                let hello = Hello::try_from(hello).map_err(OpenError::Invalid)?;
-                check_initial(data, base.is_some()).map_err(OpenError::Invalid)?;
-                Ok(Self(Content::Initial { base, hello }))
-            }
-            Role::Later { .. } => {
-                let body: WireBody = wire::decode(bytes, signed::MAX_BYTES)?;
-                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
-                Ok(Self(Content::Later(body)))
-            }
-            Role::Abort { .. } if bytes.is_empty() => Ok(Self(Content::Abort)),
-            Role::Abort { .. } => Err(OpenError::Invalid(Reason::Malformed)),
+        let content = Content::read(role, bytes)?;
+        if let (Role::Initial(data), Content::Initial { base, .. }) = (role, &content) {
+            check_initial(data, base.is_some()).map_err(OpenError::Invalid)?;
         }
+        Ok(Self(content))
     }
 }
 
@@ -114,25 +80,19 @@ fn check_initial(data: &AssociatedData, has_base: bool) -> Result<(), Reason> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireInitial {
-    base: Option<Transcript>,
-    hello: WireHello,
-}
-
-#[derive(Serialize, Deserialize)]
-enum WireBody {
+pub(crate) enum WireBody {
     Hello(WireHello),
     Links(WireLinks),
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireHello {
+pub(crate) struct WireHello {
     point: [u8; 32],
     key: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireLinks {
+pub(crate) struct WireLinks {
     difference: Option<[u8; 32]>,
     transcript: Transcript,
     mac: [u8; 32],

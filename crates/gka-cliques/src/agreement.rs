@@ -9,7 +9,7 @@ use concilium_gka::{
     Ages, AssociatedData, Directory, GroupKeyAgreement, Identity, OpenError, Opened, ProposeError, Reason,
     ReceiveError, RestoreError, Role, Started, signed,
 };
-use concilium_gka_dh::{Contribution, Element, Keys, all_distinct, restore};
+use concilium_gka_dh::{Contribution, Element, Keys, abort, all_distinct, restore};
 
 use crate::SUITE;
 use crate::course::Course;
@@ -156,23 +156,18 @@ impl GroupKeyAgreement for Cliques {
         }
 
         let session = data.session.clone();
-        let (role, content) = (Role::Initial(data), Content::Initial { base, body });
+        let content = Content::Initial { base, body };
+        let (packet, fingerprint) = content.seal(&self.identity, &session, Role::Initial(data))?;
         let proposal = Proposal {
             contribution,
             prepared,
-            fingerprint: content.fingerprint(&role),
+            fingerprint,
         };
-        let packet = signed::seal(&self.identity, &session, role, content.encode())?;
         Ok((packet, proposal))
     }
 
     fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError> {
-        signed::seal(
-            &self.identity,
-            session,
-            Role::Abort { initial },
-            Content::Abort.encode(),
-        )
+        abort(&self.identity, session, initial)
     }
 
     fn open(

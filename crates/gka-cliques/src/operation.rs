@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
+use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
     AssociatedData, Export, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError, Role,
-    Started, signed,
+    Started,
 };
 use concilium_gka_dh::{
     Confirmation, Contribution, Element, Keys, Transcript, check_base, ending, export, failure, only_suspect,
@@ -324,7 +324,7 @@ impl Operation {
             elements.insert(slots.len(), *cardinal);
             Body::Upflow(Flow { nonce, elements })
         };
-        let (sent, packet) = self.seal(body)?;
+        let (packet, sent) = self.seal(body)?;
         let own = Own {
             contribution: Some(contribution),
             sent: Some(sent),
@@ -333,12 +333,11 @@ impl Operation {
         Ok((own, vec![packet]))
     }
 
-    fn seal(&self, body: Body) -> Result<([u8; 32], Vec<u8>), ReceiveError> {
+    /// A packet of ours, and what names it.
+    fn seal(&self, body: Body) -> Result<(Vec<u8>, [u8; 32]), ReceiveError> {
         let role = Role::Later { initial: self.run.id };
-        let content = Content::Later(body);
-        let fingerprint = content.fingerprint(&role);
-        signed::seal(&self.identity, &self.run.data.session, role, content.encode())
-            .map(|packet| (fingerprint, packet))
+        Content::Later(body)
+            .seal(&self.identity, &self.run.data.session, role)
             .map_err(|_| failure(None, Reason::Limit))
     }
 
@@ -450,7 +449,7 @@ impl Operation {
         )?;
         let signing = SigningKey::from_seed(&cx.secret()?);
         let confirmation = keys.confirm(self.identity.member(), &signing);
-        let (_, packet) = self.seal(Body::Confirmation(confirmation))?;
+        let (packet, _) = self.seal(Body::Confirmation(confirmation))?;
         let confirming = Confirming {
             contribution,
             keys,
@@ -541,12 +540,7 @@ impl Operation {
         let verifying = MemberMap::zip(run.data.after.clone(), verifying)
             .ok_or_else(|| failure(None, Reason::WrongMembers))?;
         let transcript = *keys.transcript();
-        let keys = SubsessionKeys {
-            subsession: keys.subsession(),
-            secret: keys.secret().clone(),
-            signing: signing.clone(),
-            verifying: verifying.clone(),
-        };
+        let keys = keys.with(signing.clone(), verifying.clone());
         let state = State {
             transcript,
             contribution: contribution.clone(),

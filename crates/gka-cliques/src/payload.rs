@@ -4,7 +4,7 @@
 
 use concilium_core::keys::VerifyingKey;
 use concilium_core::{MemberId, wire};
-use concilium_gka::{AssociatedData, OpenError, Reason, Role, signed};
+use concilium_gka::{AssociatedData, OpenError, Reason, Role};
 use concilium_gka_dh::{Confirmation, Element, Transcript, all_distinct, flatten};
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +15,8 @@ use crate::SUITE;
 #[derive(Debug)]
 pub struct Payload(pub(crate) Content);
 
-/// The payload by the role of its packet.
-#[derive(Clone, Debug)]
-pub(crate) enum Content {
-    /// Of an initial packet: an upflow or a downflow.
-    Initial {
-        /// The transcript of the operation that this one starts from; none: its author held no keys.
-        base: Option<Transcript>,
-        body: Body,
-    },
-    /// Of any later one.
-    Later(Body),
-    /// An abort says all by its role (O-11).
-    Abort,
-}
+/// An initial packet holds an upflow or a downflow.
+pub(crate) type Content = concilium_gka_dh::Content<Body, Body>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -47,23 +35,8 @@ pub(crate) struct Flow {
     pub(crate) elements: Vec<Element>,
 }
 
-impl Content {
-    /// The payload's bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Initial { base, body } => wire::encode(&WireInitial {
-                base: *base,
-                body: body.into(),
-            }),
-            Self::Later(body) => wire::encode(&WireBody::from(body)),
-            Self::Abort => Vec::new(),
-        }
-    }
-
-    /// Names the packet by what it says, so that we know our own when it comes back (C-9).
-    pub(crate) fn fingerprint(&self, role: &Role) -> [u8; 32] {
-        concilium_gka_dh::fingerprint(role, &self.encode())
-    }
+impl concilium_gka_dh::Body for Body {
+    type Wire = WireBody;
 }
 
 impl Payload {
@@ -73,21 +46,11 @@ impl Payload {
     /// # Errors
     /// Malformed, or not what any member would send.
     pub(crate) fn read(author: &MemberId, role: &Role, bytes: &[u8]) -> Result<Self, OpenError> {
-        match role {
-            Role::Initial(data) => {
-                let WireInitial { base, body } = wire::decode(bytes, signed::MAX_BYTES)?;
-                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
-                check_initial(author, data, base.is_some(), &body).map_err(OpenError::Invalid)?;
-                Ok(Self(Content::Initial { base, body }))
-            }
-            Role::Later { .. } => {
-                let body: WireBody = wire::decode(bytes, signed::MAX_BYTES)?;
-                let body = Body::try_from(body).map_err(OpenError::Invalid)?;
-                Ok(Self(Content::Later(body)))
-            }
-            Role::Abort { .. } if bytes.is_empty() => Ok(Self(Content::Abort)),
-            Role::Abort { .. } => Err(OpenError::Invalid(Reason::Malformed)),
+        let content = Content::read(role, bytes)?;
+        if let (Role::Initial(data), Content::Initial { base, body }) = (role, &content) {
+            check_initial(author, data, base.is_some(), body).map_err(OpenError::Invalid)?;
         }
+        Ok(Self(content))
     }
 }
 
@@ -114,20 +77,14 @@ fn check_initial(
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireInitial {
-    base: Option<Transcript>,
-    body: WireBody,
-}
-
-#[derive(Serialize, Deserialize)]
-enum WireBody {
+pub(crate) enum WireBody {
     Upflow(WireFlow),
     Downflow(WireFlow, WireConfirmation),
     Confirmation(WireConfirmation),
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireFlow {
+pub(crate) struct WireFlow {
     nonce: [u8; 32],
     /// One after the other, 32 bytes each: read and written at once, there may be a thousand.
     #[serde(with = "wire::bytes")]
@@ -135,7 +92,7 @@ struct WireFlow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireConfirmation {
+pub(crate) struct WireConfirmation {
     transcript: Transcript,
     key: [u8; 32],
     mac: [u8; 32],

@@ -1,7 +1,7 @@
 //! From what the members computed to keys, and the confirmation that all computed the same (C-6, C-7).
 
-use concilium_core::keys::{SigningKey, VerifyingKey};
-use concilium_core::{FramedHash, MemberId, Secret, SubsessionId};
+use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
+use concilium_core::{FramedHash, MemberId, MemberMap, Secret, SubsessionId};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl Keys {
         &self.transcript
     }
 
-    /// What the subsession's encryptor starts from.
+    /// The secret that the subsession's encryptor starts from.
     #[must_use]
     pub const fn secret(&self) -> &Secret<32> {
         &self.secret
@@ -102,6 +102,17 @@ impl Keys {
     #[must_use]
     pub const fn subsession(&self) -> SubsessionId {
         self.subsession
+    }
+
+    /// All that the subsession's encryptor starts from, where we sign with `signing` and each member with its key.
+    #[must_use]
+    pub fn with(&self, signing: SigningKey, verifying: MemberMap<VerifyingKey>) -> SubsessionKeys {
+        SubsessionKeys {
+            subsession: self.subsession,
+            secret: self.secret.clone(),
+            signing,
+            verifying,
+        }
     }
 
     /// Our confirmation: that we hold these keys, and the key that we shall sign with (C-7).

@@ -4,8 +4,8 @@
 //!   [`Link`]: what two members share.
 //! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: from what the members computed, salted with a hash of the whole
 //!   operation, to keys, and the authenticated confirmation that all hold the same (C-5 to C-7).
-//! - [`check_base`], [`fingerprint`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what
-//!   any operation has to do.
+//! - [`Content`], [`Body`], [`abort`]: what packets carry.
+//! - [`check_base`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what any operation has to do.
 //!
 //! ```
 //! use concilium_core::{Context, MemberId, RandomSource, Secret, Time, keys::SigningKey};
@@ -29,6 +29,7 @@
 mod confirmation;
 mod element;
 mod operation;
+mod payload;
 mod point;
 
 #[cfg(doctest)]
@@ -39,7 +40,6 @@ pub use confirmation::{Confirmation, ConfirmationKey, Keys};
 #[cfg(feature = "counting")]
 pub use element::multiplications;
 pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
-pub use operation::{
-    Transcript, check_base, ending, export, failure, fingerprint, only_suspect, restore, transcript,
-};
+pub use operation::{Transcript, check_base, ending, export, failure, only_suspect, restore, transcript};
+pub use payload::{Body, Content, abort};
 pub use point::{Link, Point};

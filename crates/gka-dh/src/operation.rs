@@ -38,8 +38,7 @@ pub fn transcript(
 }
 
 /// Names a packet by what it says, so that we know our own when it comes back (C-9).
-#[must_use]
-pub fn fingerprint(role: &Role, payload: &[u8]) -> [u8; 32] {
+pub(crate) fn fingerprint(role: &Role, payload: &[u8]) -> [u8; 32] {
     let hash = FramedHash::new(FINGERPRINT);
     let hash = match role {
         Role::Initial(data) => hash.number(0).field(&wire::encode(data)),

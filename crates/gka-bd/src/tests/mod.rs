@@ -22,7 +22,7 @@ fn content(group: &Group, echo: &Echo) -> Content {
 
 fn hello(content: &mut Content) -> Option<&mut Hello> {
     match content {
-        Content::Initial { hello, .. } | Content::Later(Body::Hello(hello)) => Some(hello),
+        Content::Initial { body: hello, .. } | Content::Later(Body::Hello(hello)) => Some(hello),
         _ => None,
     }
 }
