@@ -76,7 +76,11 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
 fn group(members: usize) -> Network<Cliques, DefaultEncryptor> {
     let session = SessionName::new("bench").unwrap();
     let everyone = names(0..members).into_iter().collect();
-    let mut net = Network::of_default_parts(everyone, session, Settings::default(), 1, Conduct::default());
+    let conduct = Conduct {
+        never_save: true,
+        ..Conduct::default()
+    };
+    let mut net = Network::of_default_parts(everyone, session, Settings::default(), 1, conduct);
     net.command(&name(0), |session, cx| session.join(cx))
         .unwrap()
         .unwrap();

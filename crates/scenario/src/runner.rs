@@ -67,6 +67,7 @@ pub(super) fn run(runner: Runner<'_>) -> io::Result<Report> {
     let conduct = Conduct {
         keep_history: scenario.steps.iter().any(asks_for_secrecy),
         restart_always: options.restart,
+        never_save: false,
     };
     #[expect(clippy::expect_used, reason = "a fixed name of fitting length")]
     let name = SessionName::new("scenario").expect("fits");

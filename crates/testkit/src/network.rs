@@ -194,6 +194,9 @@ pub struct Conduct {
     pub keep_history: bool,
     /// Whether every process is restarted from its snapshot after each input. Nobody must notice.
     pub restart_always: bool,
+    /// Whether no process saves anything: for measuring what is sent, where most of the time would go into snapshots. Who
+    /// crashes has nothing to start again from.
+    pub never_save: bool,
 }
 
 /// Several sessions of one key agreement and one encryptor over one channel. See the [module](self).
@@ -809,6 +812,9 @@ impl<S: Sessions> NetworkOf<S> {
 
     /// Nothing leaves a process before the state that it follows from is saved.
     fn save(&mut self, index: usize) -> Result<(), NetworkError> {
+        if self.conduct.never_save {
+            return Ok(());
+        }
         let Some(session) = self.processes[index].any::<S>() else {
             return Ok(());
         };

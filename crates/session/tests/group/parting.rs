@@ -214,6 +214,7 @@ fn m09_k13_a_restart_before_anything_leaves_ends_a_deniable_parting_the_same() {
         Conduct {
             keep_history: true,
             restart_always: true,
+            never_save: false,
         },
         None,
     );
