@@ -257,12 +257,17 @@ impl State {
                 channel: channel.clone(),
             };
             self.tell(member, &left, counters);
-            let news = ServerMessage::MemberLeft {
-                channel: channel.clone(),
-                member: member.clone(),
-            };
-            self.broadcast(channel, &news, counters);
+            self.say_gone(member, channel, counters);
         }
+    }
+
+    /// Tells everyone in a channel that a member is not.
+    fn say_gone(&mut self, member: &MemberId, channel: &SessionName, counters: &Counters) {
+        let news = ServerMessage::MemberLeft {
+            channel: channel.clone(),
+            member: member.clone(),
+        };
+        self.broadcast(channel, &news, counters);
     }
 
     /// Takes a member out of a channel's list, and the channel off the list if it is empty then.
@@ -314,11 +319,7 @@ impl State {
             return Ok(());
         }
         // Whoever asks may not be the only one who takes that member for being here.
-        let gone = ServerMessage::MemberLeft {
-            channel: channel.clone(),
-            member: member.clone(),
-        };
-        self.broadcast(channel, &gone, counters);
+        self.say_gone(member, channel, counters);
         Err(Refusal::NotMember)
     }
 
@@ -543,6 +544,8 @@ mod tests {
         seat: Seat,
         outbox: Outbox,
         rooms: BTreeMap<SessionName, MemberSet>,
+        /// Of whom it is told again that they are out, since somebody meant to put them out.
+        said_again: Vec<(SessionName, MemberId)>,
         /// Packets by channel, since the client entered.
         packets: Vec<(SessionName, Vec<u8>)>,
     }
@@ -553,6 +556,7 @@ mod tests {
                 seat,
                 outbox,
                 rooms: BTreeMap::new(),
+                said_again: Vec::new(),
                 packets: Vec::new(),
             }
         }
@@ -579,8 +583,13 @@ mod tests {
                         );
                     }
                     ServerMessage::MemberLeft { channel, member } => {
-                        // It may be said again of who is out, to whoever means to put it out.
-                        self.rooms.get_mut(&channel).unwrap().remove(&member);
+                        let was_there = self.rooms.get_mut(&channel).unwrap().remove(&member);
+                        let news = (channel, member);
+                        let again = self.said_again.iter().position(|said| *said == news);
+                        assert!(was_there || again.is_some(), "was not there");
+                        if let Some(again) = again.filter(|_| !was_there) {
+                            self.said_again.remove(again);
+                        }
                     }
                     ServerMessage::Packet { channel, from, bytes } => {
                         assert!(self.rooms[&channel].contains(&from), "a packet from outside");
@@ -622,6 +631,14 @@ mod tests {
                     && hub.lock().is_in(&views[who].seat.member, channel)
                 {
                     sent.entry(channel.clone()).or_default().push(bytes.clone());
+                }
+                if let ClientMessage::Kick { channel, member } = &message {
+                    let state = hub.lock();
+                    if state.is_in(&views[who].seat.member, channel) && !state.is_in(member, channel) {
+                        for view in views.iter_mut().filter(|view| state.is_in(&view.seat.member, channel)) {
+                            view.said_again.push((channel.clone(), member.clone()));
+                        }
+                    }
                 }
                 hub.act(&views[who].seat, message).unwrap();
             }

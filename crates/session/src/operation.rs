@@ -560,11 +560,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         stay.kicks
             .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
-        let (mut starved, mut door_is_full) = (false, false);
+        let mut aborted = 0;
         if matches!(cause, FailureCause::Aborted(_)) {
             stay.aborted = stay.aborted.saturating_add(1);
-            starved = stay.aborted >= MAX_ABORTED;
-            door_is_full = stay.aborted.is_multiple_of(MAX_ABORTED);
+            aborted = stay.aborted;
             if !record.include.is_empty() {
                 let wait = self.settings.timing.retry_delay(stay.aborted);
                 stay.include_at = self.clock.now().after(wait);
@@ -574,11 +573,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             initial: record.initial,
             cause: cause.clone(),
         });
-        if starved {
+        if aborted >= MAX_ABORTED {
             self.warn(WarningKind::ProposalStarved, MemberSet::new());
-        }
-        if door_is_full {
-            self.clear_the_door(&record.author);
+            if aborted.is_multiple_of(MAX_ABORTED) {
+                self.clear_the_door(&record.author);
+            }
         }
         if for_action {
             self.settle_action(ActionOutcome::Failed(cause));

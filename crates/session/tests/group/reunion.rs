@@ -32,6 +32,13 @@ fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
     }
 }
 
+/// Each wait is about twice as long as the one before.
+fn assert_doubling(waits: &[Duration]) {
+    for pair in waits.windows(2) {
+        assert!(pair[1] > pair[0] * 3 / 2 && pair[1] < pair[0] * 3, "{waits:?}");
+    }
+}
+
 #[test]
 fn t17_whoever_waits_for_nobody_enters_anew_less_and_less_often() {
     let net = group(2, 1, 1);
@@ -60,9 +67,7 @@ fn t17_whoever_waits_for_nobody_enters_anew_less_and_less_often() {
     }
     // Ten minutes and a little, then twice as long each time.
     assert!(waits.len() >= 5 && waits.len() <= 8, "{waits:?}");
-    for pair in waits.windows(2) {
-        assert!(pair[1] > pair[0] * 3 / 2 && pair[1] < pair[0] * 3, "{waits:?}");
-    }
+    assert_doubling(&waits);
     assert!(waits[0] >= MINUTE * 10 && waits[0] < MINUTE * 12, "{waits:?}");
 }
 
@@ -105,9 +110,7 @@ fn t17_whoever_is_not_let_in_by_those_whom_it_hears_enters_anew() {
     }
     // Twenty minutes and a little, then twice as long each time.
     assert!(waits.len() >= 4 && waits.len() <= 7, "{waits:?}");
-    for pair in waits.windows(2) {
-        assert!(pair[1] > pair[0] * 3 / 2 && pair[1] < pair[0] * 3, "{waits:?}");
-    }
+    assert_doubling(&waits);
     assert!(waits[0] >= MINUTE * 20 && waits[0] < MINUTE * 24, "{waits:?}");
 }
 
