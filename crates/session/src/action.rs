@@ -1,9 +1,14 @@
 //! The user's own actions, from their beginning until the group has settled them (T-14, T-15).
 
 use concilium_core::{Change, MemberSet, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::GroupKeyAgreement;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionId, ActionKind};
+use crate::{
+    ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, Event, RejectionCause, Session,
+    WarningKind,
+};
 
 /// What the user has asked for and what is not settled yet: at most one thing at a time (T-15).
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,5 +86,82 @@ impl Actions {
         self.current
             .as_ref()
             .is_some_and(|action| action.kind == ActionKind::Part)
+    }
+}
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    pub(crate) fn begin(&mut self, kind: ActionKind) -> ActionId {
+        self.actions.begin(kind, self.clock.now())
+    }
+
+    /// T-15: an action that is under way already is joined; another one has to wait.
+    pub(crate) fn same_action(&self, kind: &ActionKind) -> Result<Option<ActionId>, ActionError> {
+        match self.actions.current() {
+            Some(action) if action.kind == *kind => Ok(Some(action.id)),
+            Some(action) => Err(ActionError::Busy(action.kind.clone())),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells the owner how far the action has come (T-14).
+    pub(crate) fn stage(&mut self, stage: ActionStage) {
+        if let Some(action) = self.actions.current() {
+            let (id, kind) = (action.id, action.kind.clone());
+            self.emit(Event::Action { id, kind, stage });
+        }
+    }
+
+    /// The action has come to its end.
+    pub(crate) fn settle_action(&mut self, outcome: ActionOutcome) {
+        self.stage(ActionStage::Settled(outcome));
+        self.actions.take();
+    }
+
+    /// Who of the change's newcomers is not in the channel yet.
+    pub(crate) fn awaited(&self, change: &Change) -> MemberSet {
+        match &self.stay {
+            Some(stay) => change.include.minus(&stay.channel),
+            None => MemberSet::new(),
+        }
+    }
+
+    /// Settles the user's change if what was wanted is so, by whomever.
+    pub(crate) fn settle_change(&mut self, by_us: bool) {
+        let Some(change) = self.actions.change() else {
+            return;
+        };
+        let members = self.members();
+        let there = change.include.is_subset(members) && change.exclude.intersection(members).is_empty();
+        if if change.is_refresh() { by_us } else { there } {
+            self.settle_action(ActionOutcome::Done);
+        }
+    }
+
+    /// The group has not taken our proposal. It is made again while it makes sense, a bounded number of times
+    /// (T-14), and never silently.
+    pub(crate) fn rejected(&mut self, change: Change, for_action: bool, cause: RejectionCause) {
+        if !for_action {
+            return; // A duty that somebody else has done first, or will be due again.
+        }
+        self.emit(Event::ProposalRejected {
+            change,
+            cause: cause.clone(),
+        });
+        let tried = self.actions.current().map_or(0, |action| action.proposals);
+        if tried >= self.settings.max_proposals {
+            let kind = WarningKind::ProposalStarved;
+            let members = MemberSet::new();
+            self.warn(kind, members);
+            self.settle_action(ActionOutcome::Rejected(cause));
+        } else {
+            self.stage(ActionStage::Rejected(cause));
+        }
+    }
+
+    /// An operation has ended. Whoever we asked in while it ran was put out again (T-2), and is asked once more.
+    pub(crate) fn invite_again(&mut self) {
+        if let (Some(stay), Some(action)) = (&self.stay, self.actions.current_mut()) {
+            action.invited = action.invited.intersection(&stay.channel);
+        }
     }
 }

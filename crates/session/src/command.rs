@@ -1,13 +1,13 @@
 //! What the user can ask for. Errors are the caller's own misuse, and change nothing.
 
 use concilium_core::channel::ChannelAction;
-use concilium_core::{Change, Context, MemberSet, MessageId};
+use concilium_core::{Change, Context, MessageId};
 use concilium_encryptor::{Kind, MAX_BODY_BYTES, MessageEncryptor, SealError};
 use concilium_gka::{GroupKeyAgreement, MAX_MEMBERS};
 
 use crate::subsession::Subsession;
-use crate::talk::Which;
-use crate::{ActionError, ActionId, ActionKind, ActionStage, Event, SendError, Session, SessionState};
+use crate::subsessions::Which;
+use crate::{ActionError, ActionId, ActionKind, SendError, Session, SessionState};
 
 /// More messages that not everybody has seen than this are not added to: the group would be talking to someone
 /// who is not there.
@@ -167,40 +167,5 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             })?;
         self.tick(cx);
         Ok(id)
-    }
-
-    /// T-15: an action that is under way already is joined; another one has to wait.
-    fn same_action(&self, kind: &ActionKind) -> Result<Option<ActionId>, ActionError> {
-        match self.actions.current() {
-            Some(action) if action.kind == *kind => Ok(Some(action.id)),
-            Some(action) => Err(ActionError::Busy(action.kind.clone())),
-            None => Ok(None),
-        }
-    }
-
-    pub(crate) fn begin(&mut self, kind: ActionKind) -> ActionId {
-        self.actions.begin(kind, self.clock.now())
-    }
-
-    /// Tells the owner how far the action has come (T-14).
-    pub(crate) fn stage(&mut self, stage: ActionStage) {
-        if let Some(action) = self.actions.current() {
-            let (id, kind) = (action.id, action.kind.clone());
-            self.emit(Event::Action { id, kind, stage });
-        }
-    }
-
-    /// The action has come to its end.
-    pub(crate) fn settle_action(&mut self, outcome: crate::ActionOutcome) {
-        self.stage(ActionStage::Settled(outcome));
-        self.actions.take();
-    }
-
-    /// Who of the change's newcomers is not in the channel yet.
-    pub(crate) fn awaited(&self, change: &Change) -> MemberSet {
-        match &self.stay {
-            Some(stay) => change.include.minus(&stay.channel),
-            None => MemberSet::new(),
-        }
     }
 }

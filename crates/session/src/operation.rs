@@ -10,16 +10,9 @@ use concilium_gka::{
 };
 use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
 
-use crate::session::{Proposal, Running, Stay};
+use crate::stay::{MAX_ABORTED, Proposal, Running, Stay};
 use crate::subsession::Subsession;
 use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Session, WarningKind};
-
-/// More past subsessions than this are not kept: so many changes of members within one full-ack interval are not
-/// made by people who talk.
-const MAX_PAST: usize = 8;
-
-/// So many operations aborted one after the other are no accident: somebody keeps the members from changing.
-pub(crate) const MAX_ABORTED: u32 = 4;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The names of key agreement and cipher: members must have the same.
@@ -263,24 +256,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Some(resolver)
     }
 
-    /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,
-    /// and acknowledge what we still can read, until somebody includes us who then takes us for no member.
-    pub(crate) fn may_be_out(&self) -> bool {
-        self.stay.as_ref().is_some_and(|stay| {
-            let running = stay.resolver.running();
-            running.is_some_and(|running| running.excludes(self.gka.me())) || stay.unsure_until < Time::NEVER
-        })
-    }
-
     /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
     /// two who are alone, the one with the lesser name stays. See decision 0013.
     fn gives_way(&self, to: &Initial) -> bool {
         self.is_alone() && (to.before.len() > 1 || to.author < *self.gka.me())
-    }
-
-    /// Whether we are the only member of our session.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.members().len() == 1 && self.members().contains(self.gka.me())
     }
 
     /// A further packet of the running operation (O-3).
@@ -402,54 +381,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.settle_action(ActionOutcome::Done);
         }
         self.settle_change(record.author == *self.gka.me());
-    }
-
-    /// Settles the user's change if what was wanted is so, by whomever.
-    fn settle_change(&mut self, by_us: bool) {
-        let Some(change) = self.actions.change() else {
-            return;
-        };
-        let members = self.members();
-        let there = change.include.is_subset(members) && change.exclude.intersection(members).is_empty();
-        if if change.is_refresh() { by_us } else { there } {
-            self.settle_action(ActionOutcome::Done);
-        }
-    }
-
-    /// M-1: the current subsession becomes a past one, in which packets may still be under way.
-    fn retire_current(&mut self) {
-        if let Some(mut retired) = self.current.take() {
-            retired.state.confirm_due = Time::NEVER;
-            // M-9: nor does it close while our key is retired there: the next subsession has the same key for us, and we
-            // must not take it for one that signs.
-            if retired.encryptor.retired_key().is_none() {
-                retired.state.closes_at = self.clock.now().after(self.settings.timing.linger());
-            }
-            self.past.push_front(retired);
-            self.close_past(|place, _| place >= MAX_PAST);
-        }
-    }
-
-    /// Nothing more is read or said in the past subsessions that `over` holds true for, by their place and state.
-    pub(crate) fn close_past(&mut self, over: impl Fn(usize, &Subsession<E>) -> bool) {
-        for (place, closed) in std::mem::take(&mut self.past).into_iter().enumerate() {
-            if !over(place, &closed) {
-                self.past.push_back(closed);
-                continue;
-            }
-            self.log.close(closed.state.id, &closed.transcript);
-            let id = Some(closed.state.id);
-            self.clear_warnings(|warning| warning.subsession == id && warning.message.is_some());
-        }
-    }
-
-    /// Packets that had waited may be of the new subsession (M-2), or signed with a key that was named since (M-9).
-    pub(crate) fn reread(&mut self, cx: &mut Context<'_>) {
-        for (from, waiting) in self.waiting.take() {
-            if !self.try_read(&from, &waiting.packet, cx) {
-                self.waiting.push(&from, waiting);
-            }
-        }
     }
 
     /// The operation has failed for us, by what we can see and others perhaps cannot (C-10).
@@ -583,27 +514,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.settle_action(ActionOutcome::Failed(cause));
         }
         self.invite_again();
-    }
-
-    /// The group has not taken our proposal. It is made again while it makes sense, a bounded number of times
-    /// (T-14), and never silently.
-    pub(crate) fn rejected(&mut self, change: Change, for_action: bool, cause: RejectionCause) {
-        if !for_action {
-            return; // A duty that somebody else has done first, or will be due again.
-        }
-        self.emit(Event::ProposalRejected {
-            change,
-            cause: cause.clone(),
-        });
-        let tried = self.actions.current().map_or(0, |action| action.proposals);
-        if tried >= self.settings.max_proposals {
-            let kind = WarningKind::ProposalStarved;
-            let members = MemberSet::new();
-            self.warn(kind, members);
-            self.settle_action(ActionOutcome::Rejected(cause));
-        } else {
-            self.stage(ActionStage::Rejected(cause));
-        }
     }
 }
 

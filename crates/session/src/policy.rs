@@ -9,7 +9,7 @@ use concilium_gka::GroupKeyAgreement;
 use serde::{Deserialize, Serialize};
 
 use crate::Session;
-use crate::session::Kick;
+use crate::stay::Kick;
 
 /// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal,
 /// before anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).

@@ -7,7 +7,6 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{AssociatedData, GroupKeyAgreement};
 use serde::{Deserialize, Serialize};
 
-use crate::operation::MAX_ABORTED;
 use crate::{ActionKind, Event, Session};
 
 /// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
@@ -163,15 +162,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         estranged.waited = waited.saturating_add(1);
         let times = times.saturating_add(estranged.waited);
         estranged.decide_at = now.after(timing.reunion_delay(times, cx));
-    }
-
-    /// T-17: whether we are with nobody: outside of the session; or alone in it and, as far as we are told, in the channel;
-    /// or alone, and whoever is there cannot be included.
-    fn lacks_company(&self) -> bool {
-        self.stay.as_ref().is_some_and(|stay| {
-            let nobody_comes = stay.channel.len() == 1 || stay.aborted >= MAX_ABORTED;
-            !stay.resolver.is_member() || self.is_alone() && nobody_comes
-        })
     }
 
     /// T-17: whoever is with nobody and hears nobody may have been told the wrong things: who enters anew is told again

@@ -11,7 +11,7 @@ use concilium_transcript::Transcript;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::session::{Proposal, Running, Stay};
+use crate::stay::{Proposal, Running, Stay};
 use crate::subsession::Subsession;
 use crate::{RestoreError, Session, Settings};
 

@@ -5,59 +5,21 @@ use std::collections::BTreeSet;
 use concilium_core::channel::ChannelAction;
 use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::packet::{self, Kind as Frame};
-use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, SubsessionId, Time};
+use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, Time};
 use concilium_encryptor::{Kind, MessageEncryptor, SealError};
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Confirmation, Link};
 use concilium_transcript::{InsertError, Inserted};
 
-use crate::subsession::{Refusal, Subsession};
+use crate::subsession::Refusal;
+use crate::subsessions::Which;
 use crate::waiting::Waiting;
-use crate::{Event, Session, Warning, WarningKind};
+use crate::{Event, Session, WarningKind};
 use concilium_liveness::ResendTimer;
 
-/// One of the subsessions that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    Current,
-    /// One of those that shut down, by its place: 0 is the newest.
-    Past(usize),
-}
-
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// Any packet from the channel.
-    pub(crate) fn packet(&mut self, from: &MemberId, bytes: &[u8], cx: &mut Context<'_>) {
-        if self.stay.is_none() {
-            return;
-        }
-        match packet::read(bytes) {
-            Ok((Frame::Operation, _)) => self.operation_packet(from, bytes, cx),
-            Ok((Frame::Message, body)) => self.message_packet(from, body, cx),
-            Ok((Frame::Announcement, _)) if !self.is_in_channel(from) => {
-                self.skip(from, &"it is not in the channel; what it announced is void"); // K-14
-            }
-            Ok((Frame::Announcement, body)) => {
-                if let Err(error) = self.gka.learn(&self.name, from, body) {
-                    self.skip(from, &error);
-                } else if let Some(stay) = &mut self.stay {
-                    stay.unready.remove(from);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => self.skip(from, &error),
-        }
-    }
-
-    /// Something came in that changes nothing.
-    pub(crate) fn skip(&mut self, from: &MemberId, why: &dyn std::fmt::Display) {
-        self.emit(Event::Skipped {
-            from: from.clone(),
-            why: why.to_string(),
-        });
-    }
-
     /// M-2: to the current subsession, then to those before it; otherwise it waits.
-    fn message_packet(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) {
+    pub(crate) fn message_packet(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) {
         if !self.try_read(from, body, cx) {
             let waiting = Waiting {
                 packet: body.to_vec(),
@@ -177,17 +139,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 });
             }
         }
-    }
-
-    /// Whether we would expect to be able to read what a member sends now. Not while we are outside, are being
-    /// excluded (the others may be further than we can see, T-10), or have only just been included (they may
-    /// have sent it before).
-    fn expects_to_read(&self, from: &MemberId) -> bool {
-        let Some(stay) = &self.stay else { return false };
-        let new_here = stay
-            .included_at
-            .is_some_and(|at| self.clock.now() < at.after(self.settings.timing.linger()));
-        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.bad_share
     }
 
     /// An author broke a rule of the transcript.
@@ -504,49 +455,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// All subsessions that there are, the newest first.
-    pub(crate) fn whiches(&self) -> impl Iterator<Item = Which> + use<G, E> {
-        std::iter::once(Which::Current).chain((0..self.past.len()).map(Which::Past))
-    }
-
-    pub(crate) fn subsession_mut(&mut self, which: Which) -> Option<&mut Subsession<E>> {
-        match which {
-            Which::Current => self.current.as_mut(),
-            Which::Past(place) => self.past.get_mut(place),
-        }
-    }
-
-    /// Raises a warning about these members.
-    pub(crate) fn warn(&mut self, kind: WarningKind, members: MemberSet) {
-        self.warn_within(kind, members, None, None);
-    }
-
-    /// Raises a warning about these members, and perhaps about one message and one subsession.
-    pub(crate) fn warn_within(
-        &mut self,
-        kind: WarningKind,
-        members: MemberSet,
-        message: Option<MessageId>,
-        subsession: Option<SubsessionId>,
-    ) {
-        let warning = Warning {
-            kind,
-            members,
-            message,
-            subsession,
-        };
-        if self.warnings.raise(warning.clone()) {
-            tracing::warn!(member = %self.gka.me(), %warning, "warning raised");
-            self.emit(Event::WarningRaised(warning));
-        }
-    }
-
-    pub(crate) fn clear_warnings(&mut self, gone: impl Fn(&Warning) -> bool) {
-        if self.warnings.is_empty() {
-            return;
-        }
-        for warning in self.warnings.clear(gone) {
-            self.emit(Event::WarningCleared(warning));
+    /// Packets that had waited may be of the new subsession (M-2), or signed with a key that was named since (M-9).
+    pub(crate) fn reread(&mut self, cx: &mut Context<'_>) {
+        for (from, waiting) in self.waiting.take() {
+            if !self.try_read(&from, &waiting.packet, cx) {
+                self.waiting.push(&from, waiting);
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use concilium_core::{Change, Context, MemberId, MemberSet, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
-use crate::session::{Kick, Stay, Unready};
-use crate::talk::Which;
+use crate::stay::{Kick, Stay, Unready};
+use crate::subsessions::Which;
 use crate::{ActionKind, ActionOutcome, ActionStage, RejectionCause, Session, WarningKind};
 
 /// So many messages at once are looked at for a warning: the longest overdue say enough.
@@ -295,30 +295,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
-    pub(crate) fn is_going(&self) -> bool {
-        self.may_be_out() || self.stay.as_ref().is_some_and(|stay| stay.leaving)
-    }
-
-    fn kick_if_due(&mut self) {
-        if self.is_going() {
-            return; // The others may have let them in again, without us.
-        }
-        let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
-        let Some(stay) = &mut self.stay else { return };
-        let mut due = Vec::new();
-        for (member, kick) in &mut stay.kicks {
-            if kick.at <= now {
-                kick.at = now.after(again);
-                kick.asked = kick.asked.saturating_add(1);
-                due.push(member.clone());
-            }
-        }
-        for member in due {
-            self.act(ChannelAction::Kick { member });
-        }
-    }
-
     /// Raises the warnings whose time has come, and clears those that have lost their ground.
     fn look_for_trouble(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
@@ -477,21 +453,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.estranged(&member, cx);
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(member));
         }
-    }
-
-    /// The session members who are in the channel and have been all the time.
-    pub(crate) fn present(&self) -> MemberSet {
-        let Some(stay) = &self.stay else {
-            return MemberSet::new();
-        };
-        if stay.departed.is_empty() {
-            return stay.channel.clone();
-        }
-        stay.channel
-            .iter()
-            .filter(|member| !stay.departed.contains_key(*member))
-            .cloned()
-            .collect()
     }
 
     /// When our contribution to the keys, the oldest of all, is due for a refresh (C-11).

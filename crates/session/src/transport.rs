@@ -1,17 +1,11 @@
 //! The channel and the session: who comes and goes, and what that calls for (T rules).
 
-use std::collections::{BTreeMap, VecDeque};
-
-use concilium_core::channel::ChannelAction;
-use concilium_core::packet::{self, Kind as Frame};
 use concilium_core::{Context, MemberId, MemberSet, PacketId, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Outcome, Resolver};
 
-use crate::reunion::Estranged;
-use crate::session::{Kick, Stay};
-use crate::waiting::WaitingRoom;
+use crate::stay::Stay;
 use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session, WarningKind};
 
 /// So many turns a member who is left alone has to be heard in, before we take it that there is none (T-11).
@@ -29,59 +23,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.wait_for_company();
         self.found_if_senior(cx);
         self.announce(cx);
-    }
-
-    /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
-    /// knows us for no member: we are in the channel as if we had just entered, and go on from where `resolver` stands.
-    ///
-    /// Into the session of whoever was alone others may wait to be let (T-11): it waits for them for a while only, should
-    /// nothing come of it.
-    pub(crate) fn start_over(&mut self, resolver: Resolver) {
-        let was_alone = self.is_alone();
-        let Some(stay) = self.stay.take() else { return };
-        let me = self.gka.me().clone();
-        let channel = stay.channel.clone();
-        self.clear_session(&stay);
-        if self.actions.change().is_some() {
-            self.settle_action(ActionOutcome::Left);
-        }
-        let outside = Stay::outside(me, channel, stay.entered_at);
-        let (seniors, hopefuls) = if was_alone {
-            (MemberSet::new(), outside.seniors)
-        } else {
-            (outside.seniors, outside.hopefuls)
-        };
-        self.stay = Some(Stay {
-            resolver,
-            seniors,
-            hopefuls,
-            estranged: stay.estranged.start_over(),
-            ..outside
-        });
-    }
-
-    /// Whether the member is in the channel, as far as we are told.
-    pub(crate) fn is_in_channel(&self, member: &MemberId) -> bool {
-        self.stay
-            .as_ref()
-            .is_some_and(|stay| stay.channel.contains(member))
-    }
-
-    /// T-3: what we knew of the session is void. What was said stays readable.
-    fn clear_session(&mut self, stay: &Stay<G>) {
-        let members = stay.resolver.head().map(|head| head.members.clone());
-        self.past.extend(self.current.take());
-        self.close_past(|_, _| true);
-        self.waiting = WaitingRoom::default();
-        self.clear_warnings(|_| true);
-        if stay.resolver.is_member() {
-            self.emit(Event::MembershipChanged {
-                subsession: None,
-                members: MemberSet::new(),
-                joined: MemberSet::new(),
-                parted: members.unwrap_or_default(),
-            });
-        }
     }
 
     /// T-11: nobody who was here before us is left, and we are in no session: we start one, and the juniors, who
@@ -118,20 +59,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         });
         if self.actions.is_joining() {
             self.settle_action(ActionOutcome::Done);
-        }
-    }
-
-    /// K-14: publishes what others may need to include us.
-    fn announce(&mut self, cx: &mut Context<'_>) {
-        if let Ok(Some(announcement)) = self.gka.announce(&self.name, cx) {
-            self.act(ChannelAction::Send {
-                bytes: packet::frame(Frame::Announcement, &announcement),
-            });
-            if let Some(stay) = &mut self.stay {
-                let wait = self.settings.timing.announcement_delay(stay.announcements);
-                stay.announce_at = self.clock.now().after(wait);
-                stay.announcements = stay.announcements.saturating_add(1);
-            }
         }
     }
 
@@ -256,97 +183,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let last = self.stay.as_ref().is_some_and(|stay| stay.channel.len() == 1);
         if last && is_member && !self.settings.stay_if_last && !self.actions.is_joining() {
             self.leave();
-        }
-    }
-
-    /// An operation has ended. Whoever we asked in while it ran was put out again (T-2), and is asked once more.
-    pub(crate) fn invite_again(&mut self) {
-        if let (Some(stay), Some(action)) = (&self.stay, self.actions.current_mut()) {
-            action.invited = action.invited.intersection(&stay.channel);
-        }
-    }
-
-    /// Asks the channel to let us go.
-    pub(crate) fn leave(&mut self) {
-        if let Some(stay) = &mut self.stay {
-            stay.leaving = true;
-            stay.retry_at = self.clock.now().after(self.settings.timing.channel_reply());
-            self.act(ChannelAction::Leave);
-        }
-    }
-
-    /// Puts somebody out of the channel: all members want it, so they take turns. `first` is the one who acts at
-    /// once.
-    pub(crate) fn kick_in_turn(&mut self, member: MemberId, first: Option<&MemberId>) {
-        let rank = self.rank(first);
-        let turn = self.clock.now().after(self.settings.timing.turn(rank));
-        if let Some(stay) = &mut self.stay {
-            stay.kicks.entry(member).or_insert(Kick::due(turn));
-        }
-    }
-
-    /// T-18: operation after operation was aborted. Whoever is in the channel and not in the session goes out, and comes in
-    /// again if it wants to (T-12): one of them may not answer, or not be there, or have been told of others than we were.
-    pub(crate) fn clear_the_door(&mut self, first: &MemberId) {
-        let members = self.members().clone();
-        let Some(stay) = self.stay.as_ref().filter(|stay| stay.resolver.is_member()) else {
-            return;
-        };
-        for member in stay.channel.minus(&members) {
-            self.kick_in_turn(member, Some(first));
-        }
-    }
-
-    /// Our place among the session's members in the channel, after `first`, if that is a member.
-    pub(crate) fn rank(&self, first: Option<&MemberId>) -> usize {
-        let me = self.gka.me();
-        let Some(stay) = &self.stay else { return 0 };
-        if first == Some(me) {
-            return 0;
-        }
-        let members = self.members();
-        let is_present = |member: &MemberId| members.contains(member) && stay.channel.contains(member);
-        let others = members
-            .iter()
-            .take_while(|member| *member != me)
-            .filter(|member| Some(*member) != first && stay.channel.contains(member));
-        others.count() + usize::from(first.is_some_and(is_present))
-    }
-}
-
-impl<G: GroupKeyAgreement> Stay<G> {
-    /// What we know when we have entered the channel, and are in no session yet: `channel` are all who are there, us
-    /// included.
-    fn outside(me: MemberId, channel: MemberSet, entered_at: Time) -> Self {
-        let seniors = channel.minus(&MemberSet::of(me.clone()));
-        Self {
-            channel,
-            entered_at,
-            seniors,
-            hopefuls: MemberSet::new(),
-            found_at: Time::NEVER,
-            heirs: MemberSet::new(),
-            unready: BTreeMap::new(),
-            resolver: Resolver::unsynchronised(me),
-            keys: None,
-            proposal: None,
-            refused: VecDeque::new(),
-            operation: None,
-            departed: BTreeMap::new(),
-            excluded: BTreeMap::new(),
-            kicks: BTreeMap::new(),
-            bad_share: false,
-            retry_at: Time::ZERO,
-            aborted: 0,
-            include_at: Time::ZERO,
-            unsure_until: Time::NEVER,
-            leaving: false,
-            owing: BTreeMap::new(),
-            announcements: 0,
-            announce_at: Time::NEVER,
-            estranged: Estranged::default(),
-            coming_back: false,
-            included_at: None,
         }
     }
 }

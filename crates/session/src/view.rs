@@ -1,7 +1,6 @@
 //! What a session can be asked. Nothing here changes anything.
 
 use std::fmt;
-use std::sync::LazyLock;
 
 use concilium_core::{
     ChainHash, Change, MemberId, MemberSet, MessageId, Secret, SessionName, SubsessionId, Time, packet,
@@ -12,10 +11,7 @@ use concilium_server_order::Record;
 
 use crate::session::OperationView;
 use crate::subsession::Subsession;
-use crate::{Session, SessionState, Settings, Warnings};
-
-/// What is answered while there is nobody.
-static NOBODY: LazyLock<MemberSet> = LazyLock::new(MemberSet::new);
+use crate::{Session, Settings, Warnings};
 
 /// A message with the application's data, for a screen.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,31 +68,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     #[must_use]
     pub fn gka(&self) -> &G {
         &self.gka
-    }
-
-    /// Where the session stands.
-    #[must_use]
-    pub fn state(&self) -> SessionState {
-        match &self.stay {
-            None if self.actions.is_joining() => SessionState::Joining,
-            None => SessionState::Parted,
-            Some(stay) if stay.leaving || self.actions.is_parting() => SessionState::Parting,
-            Some(stay) if stay.resolver.is_member() => SessionState::Joined,
-            Some(_) => SessionState::Joining,
-        }
-    }
-
-    /// Who is in the session, as we see it: just us when we are alone, nobody when we are not in one.
-    #[must_use]
-    pub fn members(&self) -> &MemberSet {
-        let resolver = self
-            .stay
-            .as_ref()
-            .map(|stay| &stay.resolver)
-            .filter(|resolver| resolver.is_member());
-        resolver
-            .and_then(|resolver| resolver.head())
-            .map_or(&NOBODY, |head| &head.members)
     }
 
     /// Who is in the channel; `None` outside.
@@ -219,9 +190,5 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.subsessions()
             .find_map(|subsession| subsession.encryptor.open(body).ok())
             .map(|opened| opened.content.body)
-    }
-
-    pub(crate) fn subsessions(&self) -> impl Iterator<Item = &Subsession<E>> {
-        self.current.iter().chain(&self.past)
     }
 }

@@ -1,0 +1,76 @@
+//! What a session asks of the channel on its own behalf: to be let go, to carry an announcement, to put somebody out.
+
+use concilium_core::channel::ChannelAction;
+use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::{Context, MemberId};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::GroupKeyAgreement;
+
+use crate::Session;
+use crate::stay::Kick;
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// Asks the channel to let us go.
+    pub(crate) fn leave(&mut self) {
+        if let Some(stay) = &mut self.stay {
+            stay.leaving = true;
+            stay.retry_at = self.clock.now().after(self.settings.timing.channel_reply());
+            self.act(ChannelAction::Leave);
+        }
+    }
+
+    /// K-14: publishes what others may need to include us.
+    pub(crate) fn announce(&mut self, cx: &mut Context<'_>) {
+        if let Ok(Some(announcement)) = self.gka.announce(&self.name, cx) {
+            self.act(ChannelAction::Send {
+                bytes: packet::frame(Frame::Announcement, &announcement),
+            });
+            if let Some(stay) = &mut self.stay {
+                let wait = self.settings.timing.announcement_delay(stay.announcements);
+                stay.announce_at = self.clock.now().after(wait);
+                stay.announcements = stay.announcements.saturating_add(1);
+            }
+        }
+    }
+
+    /// Puts somebody out of the channel: all members want it, so they take turns. `first` is the one who acts at
+    /// once.
+    pub(crate) fn kick_in_turn(&mut self, member: MemberId, first: Option<&MemberId>) {
+        let rank = self.rank(first);
+        let turn = self.clock.now().after(self.settings.timing.turn(rank));
+        if let Some(stay) = &mut self.stay {
+            stay.kicks.entry(member).or_insert(Kick::due(turn));
+        }
+    }
+
+    /// T-18: operation after operation was aborted. Whoever is in the channel and not in the session goes out, and comes in
+    /// again if it wants to (T-12): one of them may not answer, or not be there, or have been told of others than we were.
+    pub(crate) fn clear_the_door(&mut self, first: &MemberId) {
+        let members = self.members().clone();
+        let Some(stay) = self.stay.as_ref().filter(|stay| stay.resolver.is_member()) else {
+            return;
+        };
+        for member in stay.channel.minus(&members) {
+            self.kick_in_turn(member, Some(first));
+        }
+    }
+
+    pub(crate) fn kick_if_due(&mut self) {
+        if self.is_going() {
+            return; // The others may have let them in again, without us.
+        }
+        let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
+        let Some(stay) = &mut self.stay else { return };
+        let mut due = Vec::new();
+        for (member, kick) in &mut stay.kicks {
+            if kick.at <= now {
+                kick.at = now.after(again);
+                kick.asked = kick.asked.saturating_add(1);
+                due.push(member.clone());
+            }
+        }
+        for member in due {
+            self.act(ChannelAction::Kick { member });
+        }
+    }
+}

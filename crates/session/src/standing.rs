@@ -1,0 +1,117 @@
+//! Where we stand: questions about the channel, the session and ourselves, which all rules ask.
+
+use std::sync::LazyLock;
+
+use concilium_core::{MemberId, MemberSet, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::GroupKeyAgreement;
+
+use crate::stay::MAX_ABORTED;
+use crate::{Session, SessionState};
+
+/// What is answered while there is nobody.
+static NOBODY: LazyLock<MemberSet> = LazyLock::new(MemberSet::new);
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// Who is in the session, as we see it: just us when we are alone, nobody when we are not in one.
+    #[must_use]
+    pub fn members(&self) -> &MemberSet {
+        let resolver = self
+            .stay
+            .as_ref()
+            .map(|stay| &stay.resolver)
+            .filter(|resolver| resolver.is_member());
+        resolver
+            .and_then(|resolver| resolver.head())
+            .map_or(&NOBODY, |head| &head.members)
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        match &self.stay {
+            None if self.actions.is_joining() => SessionState::Joining,
+            None => SessionState::Parted,
+            Some(stay) if stay.leaving || self.actions.is_parting() => SessionState::Parting,
+            Some(stay) if stay.resolver.is_member() => SessionState::Joined,
+            Some(_) => SessionState::Joining,
+        }
+    }
+
+    /// The session members who are in the channel and have been all the time.
+    pub(crate) fn present(&self) -> MemberSet {
+        let Some(stay) = &self.stay else {
+            return MemberSet::new();
+        };
+        if stay.departed.is_empty() {
+            return stay.channel.clone();
+        }
+        stay.channel
+            .iter()
+            .filter(|member| !stay.departed.contains_key(*member))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
+    pub(crate) fn is_going(&self) -> bool {
+        self.may_be_out() || self.stay.as_ref().is_some_and(|stay| stay.leaving)
+    }
+
+    /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,
+    /// and acknowledge what we still can read, until somebody includes us who then takes us for no member.
+    pub(crate) fn may_be_out(&self) -> bool {
+        self.stay.as_ref().is_some_and(|stay| {
+            let running = stay.resolver.running();
+            running.is_some_and(|running| running.excludes(self.gka.me())) || stay.unsure_until < Time::NEVER
+        })
+    }
+
+    /// Whether we are the only member of our session.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members().len() == 1 && self.members().contains(self.gka.me())
+    }
+
+    /// Whether the member is in the channel, as far as we are told.
+    pub(crate) fn is_in_channel(&self, member: &MemberId) -> bool {
+        self.stay
+            .as_ref()
+            .is_some_and(|stay| stay.channel.contains(member))
+    }
+
+    /// Our place among the session's members in the channel, after `first`, if that is a member.
+    pub(crate) fn rank(&self, first: Option<&MemberId>) -> usize {
+        let me = self.gka.me();
+        let Some(stay) = &self.stay else { return 0 };
+        if first == Some(me) {
+            return 0;
+        }
+        let members = self.members();
+        let is_present = |member: &MemberId| members.contains(member) && stay.channel.contains(member);
+        let others = members
+            .iter()
+            .take_while(|member| *member != me)
+            .filter(|member| Some(*member) != first && stay.channel.contains(member));
+        others.count() + usize::from(first.is_some_and(is_present))
+    }
+
+    /// Whether we would expect to be able to read what a member sends now. Not while we are outside, are being
+    /// excluded (the others may be further than we can see, T-10), or have only just been included (they may
+    /// have sent it before).
+    pub(crate) fn expects_to_read(&self, from: &MemberId) -> bool {
+        let Some(stay) = &self.stay else { return false };
+        let new_here = stay
+            .included_at
+            .is_some_and(|at| self.clock.now() < at.after(self.settings.timing.linger()));
+        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.bad_share
+    }
+
+    /// T-17: whether we are with nobody: outside of the session; or alone in it and, as far as we are told, in the channel;
+    /// or alone, and whoever is there cannot be included.
+    pub(crate) fn lacks_company(&self) -> bool {
+        self.stay.as_ref().is_some_and(|stay| {
+            let nobody_comes = stay.channel.len() == 1 || stay.aborted >= MAX_ABORTED;
+            !stay.resolver.is_member() || self.is_alone() && nobody_comes
+        })
+    }
+}
