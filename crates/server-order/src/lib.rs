@@ -17,7 +17,7 @@
 //! | we entered | [`Resolver::unsynchronised`] |
 //! | we entered an empty channel, or all who were there before us have left (T-11) | [`Resolver::found`] with a random parent |
 //! | we left (T-3) | drop the resolver |
-//! | an initial packet | check that it is authentic (K-15), [`packet_id`], [`Resolver::initial`]; if accepted, start the operation; if the packet is final too, [`Resolver::finished`] with the same id before anything else (O-9) |
+//! | an initial packet | check that it is authentic (K-15), [`packet_id`], [`Resolver::judge`]; if accepted, let the key agreement accept it, then [`Resolver::start`]; else [`Resolver::reject`]; if the packet is final too, [`Resolver::finished`] with the same id before anything else (O-9) |
 //! | a later packet of an operation | if [`Resolver::is_running`] for the initial packet that it names (O-3), hand it to the operation; if that says that it finished, [`Resolver::finished`] |
 //! | an abort | check that it is authentic, [`Resolver::aborted`] |
 //! | someone left | [`Resolver::left`] with the channel's members without them |
@@ -37,12 +37,14 @@ mod hash;
 mod initial;
 mod record;
 mod resolver;
+mod verdict;
 
 pub use confirmations::{Confirmation, Difference, MAX_DIFFERENCES};
 pub use hash::{Role, chain_start, chain_step, leave_id, packet_id};
 pub use initial::{Initial, Rejection};
 pub use record::{MAX_HISTORY, Outcome, Record};
-pub use resolver::{Acceptance, Head, Link, MAX_REMEMBERED, Refusal, Resolver};
+pub use resolver::{Head, Link, MAX_REMEMBERED, Refusal, Resolver};
+pub use verdict::{Acceptance, Accepted, Rejected};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::confirmations::Confirmations;
 use crate::record::History;
+use crate::verdict::{Accepted, Lineage, Rejected, is_well_formed};
 use crate::{
-    Confirmation, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step, leave_id,
+    Acceptance, Confirmation, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step,
+    leave_id,
 };
 
 /// How many parents are remembered while we are not a member (O-7). Somebody who floods the channel with
@@ -52,15 +54,6 @@ impl Head {
             Ok(())
         }
     }
-}
-
-/// How an initial packet was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Acceptance {
-    /// We are a member, and an operation of our session has started (O-4).
-    Member,
-    /// We are being included, and took the author's word for the history: provisional (O-8).
-    Joining,
 }
 
 /// Why a packet that would end an operation does not. It has changed nothing.
@@ -137,18 +130,6 @@ impl Resolver {
         }
     }
 
-    /// We are out, as we have learned from others: from here on we judge as somebody who has entered the channel and
-    /// seen all that we have seen (O-7).
-    pub fn start_over(&mut self) {
-        let mut remembered = std::mem::take(&mut self.remembered);
-        remembered.extend(self.history.records().iter().map(|record| record.parent));
-        remembered.extend(self.chain.iter().map(|chain| chain.head.link.packet));
-        *self = Self {
-            remembered,
-            ..Self::unsynchronised(self.me.clone())
-        };
-    }
-
     /// We start a chain, alone in our session. The parent must be random (O-2), so that no packet of another
     /// session fits ours.
     #[must_use]
@@ -169,87 +150,162 @@ impl Resolver {
     }
 
     /// An initial packet arrived, while these were in the channel (ourselves included). If it is accepted, its
-    /// operation runs.
+    /// operation runs: [`judge`](Self::judge) and then [`start`](Self::start) or [`reject`](Self::reject) at once.
     ///
     /// # Errors
     /// It does not count. For members nothing has changed; others, and members who may have been excluded without
     /// seeing it, may have remembered its parent (O-7).
     pub fn initial(&mut self, initial: &Initial, channel: &MemberSet) -> Result<Acceptance, Rejection> {
-        // First what everybody judges alike, members or not: whoever remembered a parent that the members do
-        // not take for used would reject the proposal that they accept.
-        if !initial.before.contains(&initial.author) || !initial.after.contains(&initial.author) {
-            let author = initial.author.clone();
-            return Err(Rejection::AuthorNotMember { author }); // A-23, T-9
+        match self.judge(initial, channel) {
+            Ok(accepted) => Ok(self.start(accepted)),
+            Err(rejected) => Err(self.reject(rejected)),
         }
-        if !initial.after.is_subset(channel) {
-            let missing = initial.after.minus(channel);
-            return Err(Rejection::NotAllPresent { missing }); // O-6
-        }
-        match &mut self.chain {
+    }
+
+    /// What an initial packet would come to that arrives while these are in the channel (ourselves included). Nothing
+    /// changes before the caller hands the verdict to [`start`](Self::start) or [`reject`](Self::reject); a key
+    /// agreement that cannot use the packet makes the caller drop the verdict instead, as if the packet had not come.
+    ///
+    /// # Errors
+    /// It would not count, and what a resolver would keep of it.
+    pub fn judge(&self, initial: &Initial, channel: &MemberSet) -> Result<Accepted, Rejected> {
+        is_well_formed(initial, channel).map_err(Rejected::without_trace)?;
+        match &self.chain {
             Some(chain) if chain.head.members.contains(&self.me) => {
                 let judged = match chain.running {
                     Some(_) => Err(Rejection::OperationRunning), // O-4
                     None => chain.head.continues(initial),
                 };
-                if judged.is_err() && chain.is_unsure(&self.me) && self.remembered.len() < MAX_REMEMBERED {
-                    self.remembered.insert(initial.parent.packet); // O-7, if it turns out that we are out
-                }
-                judged?;
-                chain.running = Some(initial.clone()); // O-4: the first in channel order
-                Ok(Acceptance::Member)
+                judged.map_err(|rejection| Rejected {
+                    rejection,
+                    // O-7, if it turns out that we are out.
+                    remembers: self.parent_to_remember(initial, chain.is_unsure(&self.me)),
+                    loses_chain: false,
+                })?;
+                Ok(Accepted::new(initial, Acceptance::Member, Lineage::Continues)) // O-4: the first in channel order
             }
-            _ => self.initial_as_outsider(initial),
+            _ => self.judge_as_outsider(initial),
         }
     }
 
-    fn initial_as_outsider(&mut self, initial: &Initial) -> Result<Acceptance, Rejection> {
+    fn judge_as_outsider(&self, initial: &Initial) -> Result<Accepted, Rejected> {
         let parent = initial.parent.packet;
+        if self.running().is_some() {
+            return Err(Rejected {
+                rejection: Rejection::OperationRunning,
+                // O-7: either we run what the members run, and this parent is no longer theirs, or we were misled
+                // and they may be using it up right now.
+                remembers: self.parent_to_remember(initial, true),
+                loses_chain: false,
+            });
+        }
+        if self.remembered.contains(&parent) {
+            return Err(Rejected::without_trace(Rejection::RememberedParent)); // O-7, A-10
+        }
+        if self.remembered.len() >= MAX_REMEMBERED {
+            return Err(Rejected::without_trace(Rejection::MemoryFull));
+        }
         let known = self
             .chain
             .as_ref()
             .filter(|chain| chain.head.link.packet == parent);
-        if self.running().is_some() {
-            // O-7: either we run what the members run, and this parent is no longer theirs, or we were misled
-            // and they may be using it up right now.
-            if self.remembered.len() < MAX_REMEMBERED {
-                self.remembered.insert(parent);
-            }
-            return Err(Rejection::OperationRunning);
-        }
-        if self.remembered.contains(&parent) {
-            return Err(Rejection::RememberedParent); // O-7, A-10
-        }
-        if self.remembered.len() >= MAX_REMEMBERED {
-            return Err(Rejection::MemoryFull);
-        }
         if let Some(chain) = known {
             // We tried to join, and saw where the failure left the members: judge as they do.
-            chain.head.continues(initial)?;
+            chain.head.continues(initial).map_err(Rejected::without_trace)?;
         }
-        let continues = known.is_some();
-        // O-7: whether or not it includes us, it uses the parent up.
-        self.remembered.insert(parent);
         // One that takes us for a member already does not include us either: we hold nothing to take part with.
         if !initial.joins(&self.me) {
-            if continues {
-                self.chain = None; // The members go on to where we cannot follow.
+            return Err(Rejected {
+                rejection: Rejection::NotIncluded,
+                remembers: Some(parent), // O-7: it uses the parent up all the same.
+                loses_chain: known.is_some(), // The members go on to where we cannot follow.
+            });
+        }
+        // A head that we know of does not bind us: we have it on one member's word (O-8), and if that one was
+        // mistaken, this is the way back.
+        let lineage = if known.is_some() {
+            Lineage::Continues
+        } else {
+            Lineage::Begins
+        };
+        Ok(Accepted::new(initial, Acceptance::Joining, lineage))
+    }
+
+    /// As [`judge`](Self::judge), but as somebody would who has just entered the channel and seen all that we have seen
+    /// (O-7): for a member that has learned from others that it is out. [`start`](Self::start) then forgets the chain
+    /// that we followed.
+    ///
+    /// # Errors
+    /// The packet would not take us in.
+    pub fn judge_anew(&self, initial: &Initial, channel: &MemberSet) -> Result<Accepted, Rejection> {
+        is_well_formed(initial, channel)?;
+        let used = self.used_parents();
+        if used.contains(&initial.parent.packet) {
+            Err(Rejection::RememberedParent)
+        } else if used.len() >= MAX_REMEMBERED {
+            Err(Rejection::MemoryFull)
+        } else if !initial.joins(&self.me) {
+            Err(Rejection::NotIncluded)
+        } else {
+            Ok(Accepted::new(initial, Acceptance::Joining, Lineage::Leaves))
+        }
+    }
+
+    /// The parents that whoever has entered the channel and seen all that we have seen would remember (O-7).
+    fn used_parents(&self) -> BTreeSet<PacketId> {
+        let mut used = self.remembered.clone();
+        used.extend(self.history.records().iter().map(|record| record.parent));
+        used.extend(self.chain.iter().map(|chain| chain.head.link.packet));
+        used
+    }
+
+    /// The packet's parent, if it is to be remembered and there is room (O-7).
+    fn parent_to_remember(&self, initial: &Initial, remember: bool) -> Option<PacketId> {
+        let room = remember && self.remembered.len() < MAX_REMEMBERED;
+        room.then_some(initial.parent.packet)
+    }
+
+    /// Runs the operation of a packet that this resolver has accepted, and has judged nothing since.
+    pub fn start(&mut self, accepted: Accepted) -> Acceptance {
+        let Accepted {
+            initial,
+            acceptance,
+            lineage,
+        } = accepted;
+        match lineage {
+            Lineage::Continues => {}
+            Lineage::Begins => self.history.clear(),
+            Lineage::Leaves => {
+                *self = Self {
+                    remembered: self.used_parents(),
+                    ..Self::unsynchronised(self.me.clone())
+                };
             }
-            return Err(Rejection::NotIncluded);
         }
-        if !continues {
-            // A head that we know of does not bind us: we have it on one member's word (O-8), and if that one
-            // was mistaken, this is the way back.
-            self.history.clear();
+        match (&mut self.chain, acceptance) {
+            (Some(chain), Acceptance::Member) => chain.running = Some(initial),
+            _ => {
+                self.remembered.insert(initial.parent.packet); // O-7: its parent is used up.
+                self.chain = Some(Chain {
+                    head: Head {
+                        link: initial.parent,
+                        members: initial.before.clone(),
+                    },
+                    running: Some(initial),
+                    footing: Footing::Adopted, // O-8
+                });
+            }
         }
-        self.chain = Some(Chain {
-            head: Head {
-                link: initial.parent,
-                members: initial.before.clone(),
-            },
-            running: Some(initial.clone()),
-            footing: Footing::Adopted, // O-8
-        });
-        Ok(Acceptance::Joining)
+        acceptance
+    }
+
+    /// Keeps what is to be kept of a packet that this resolver has rejected (O-7), and says why it was.
+    pub fn reject(&mut self, rejected: Rejected) -> Rejection {
+        self.remembered.extend(rejected.remembers);
+        if rejected.loses_chain {
+            self.chain = None;
+        }
+        rejected.rejection
     }
 
     /// Whether the operation of this initial packet runs: later packets that name another one are ignored (O-3).

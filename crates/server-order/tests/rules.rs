@@ -571,7 +571,7 @@ fn o7_a_member_that_knows_of_its_exclusion_is_an_outsider() {
 /// O-7, T-10: who finds itself out knows every parent that was used up while it was in, and takes no proposal that lost
 /// to an operation which it took part in.
 #[test]
-fn o7_t10_who_starts_over_remembers_the_parents_of_what_it_took_part_in() {
+fn o7_t10_a_member_that_goes_over_remembers_the_parents_of_what_it_took_part_in() {
     let everyone = set("alice bob carol");
     let mut members = group("alice bob");
     let lost = next(11, &members[0], "alice", "alice bob carol");
@@ -584,18 +584,61 @@ fn o7_t10_who_starts_over_remembers_the_parents_of_what_it_took_part_in() {
         }
     }
     let bob = &mut members[1];
-    bob.start_over();
     for stale in [lost, lost_before_bob] {
         let stale = Initial {
             before: set("alice"),
             after: set("alice bob"),
             ..stale
         };
-        assert_eq!(
-            bob.initial(&stale, &everyone),
-            Err(Rejection::RememberedParent),
-            "{stale:?}"
-        );
+        let judged = bob.judge_anew(&stale, &everyone);
+        assert_eq!(judged, Err(Rejection::RememberedParent), "{stale:?}");
+    }
+    // From another chain somebody includes bob, who goes over; the parents of the old one stay used up.
+    let old = bob.head().unwrap().link;
+    let over = initial(21, link(77), "carol", "carol", "bob carol");
+    let accepted = bob.judge_anew(&over, &everyone).unwrap();
+    assert!(accepted.takes_over() && accepted.acceptance() == Acceptance::Joining);
+    assert_eq!(bob.start(accepted), Acceptance::Joining);
+    assert!(bob.history().is_empty() && bob.is_running(&id(21)));
+    bob.aborted(id(22), &id(21), &who("carol")).unwrap();
+    let back = initial(23, old, "alice", "alice", "alice bob");
+    assert_eq!(bob.initial(&back, &everyone), Err(Rejection::RememberedParent));
+}
+
+/// A verdict that is dropped leaves no trace: the key agreement may have found that the packet does not count for anybody.
+#[test]
+fn o7_o8_judging_changes_nothing() {
+    let all = set("a b c");
+    let outside = Resolver::unsynchronised(who("c"));
+    let mut joining = outside.clone();
+    joining
+        .initial(&initial(1, link(10), "a", "a", "a c"), &all)
+        .unwrap();
+    let mut failed = joining.clone();
+    failed.aborted(id(2), &id(1), &who("a")).unwrap();
+    let member = Resolver::found(who("c"), id(200));
+    for resolver in [outside, joining, failed, member] {
+        for packet in [
+            initial(3, link(10), "a", "a", "a c"),
+            initial(4, link(11), "a", "a", "a b"),
+            initial(5, link(12), "a", "a", "a c"),
+            next(6, &Resolver::found(who("c"), id(200)), "c", "c a"),
+        ] {
+            let before = resolver.clone();
+            let judged = resolver.judge(&packet, &all);
+            let again = resolver.judge(&packet, &all);
+            assert_eq!(judged, again);
+            let _ = resolver.judge_anew(&packet, &all);
+            assert_eq!(resolver, before);
+            let mut applied = resolver.clone();
+            let outcome = match judged {
+                Ok(accepted) => Ok(applied.start(accepted)),
+                Err(rejected) => Err(applied.reject(rejected)),
+            };
+            let mut at_once = resolver.clone();
+            assert_eq!(at_once.initial(&packet, &all), outcome);
+            assert_eq!(at_once, applied);
+        }
     }
 }
 

@@ -6,9 +6,11 @@ use concilium_core::{Change, Context, MemberId, MemberSet, PacketId, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
-    Reason, ReceiveError, Role,
+    Reason, ReceiveError, Role, Started,
 };
-use concilium_server_order::{Acceptance, Initial, Link, Record, Refusal, Rejection, Resolver, packet_id};
+use concilium_server_order::{
+    Acceptance, Accepted, Initial, Link, Record, Refusal, Rejected, Rejection, packet_id,
+};
 
 use crate::stay::{MAX_ABORTED, Proposal, Running, Stay};
 use crate::subsession::Subsession;
@@ -93,7 +95,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// An initial packet: the first with the right parent starts its operation (O-4).
+    /// An initial packet: the first with the right parent starts its operation (O-4). It is judged first, in the order in
+    /// which all members judge it, and applied when nothing can fail any more.
     fn initial(
         &mut self,
         id: PacketId,
@@ -103,9 +106,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         cx: &mut Context<'_>,
     ) {
         let author = opened.author().clone();
-        let fresh = own.as_ref().filter(|own| !own.refused);
-        let for_action = fresh.is_some_and(|own| own.for_action);
-        let wanted = fresh.map(|own| own.change.clone());
+        let wish = own.as_ref().filter(|own| !own.refused).map(Wish::of);
         if data.suite != self.suite() {
             let why = format!(
                 "{author} proposes with the suite {}, we use {}",
@@ -116,13 +117,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         // O-12: before anything else that not everybody judges alike, and before anything comes of it.
         if let Err(forbidden) = self.permits(&author, &data.before, &data.after) {
-            if let Some(stay) = &mut self.stay {
-                stay.refuse(own);
-                stay.look_from_outside(&data);
-            }
+            self.pass_by(own, &data);
             let why = forbidden.to_string();
-            return match wanted {
-                Some(change) => self.rejected(change, for_action, RejectionCause::Forbidden(why)),
+            return match wish {
+                Some(wish) => self.rejected(wish.change, wish.for_action, RejectionCause::Forbidden(why)),
                 None => self.emit(Event::ProposalForbidden {
                     by: author,
                     change: data.change(),
@@ -136,80 +134,112 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 packet: data.parent,
                 chain: data.chain,
             },
-            author: author.clone(),
+            author,
             before: data.before.clone(),
             after: data.after.clone(),
         };
-        let over = self.goes_over(&initial);
-        let Some(stay) = &mut self.stay else { return };
-        let before = stay.resolver.clone();
-        let judged = match over {
-            Some(_) => Ok(Acceptance::Joining),
-            None => stay.resolver.initial(&initial, &stay.channel),
+        // Some are better off with those who propose to include us: we may be out, or are alone.
+        let may_go_over = initial.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(&initial));
+        let Some(stay) = &self.stay else { return };
+        let accepted = match stay.judge(&initial, may_go_over) {
+            Ok(accepted) => accepted,
+            Err(rejected) => return self.does_not_count(rejected, own, wish, &initial.author, &data, cx),
         };
-        let acceptance = match judged {
-            Ok(acceptance) => acceptance,
-            Err(rejection) => {
-                stay.refuse(own);
-                stay.look_from_outside(&data);
-                if rejection.is_evidence() || self.is_from_elsewhere(&data) {
-                    self.estranged(&author, cx);
-                }
-                if rejection.is_evidence() {
-                    self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
-                }
-                match wanted {
-                    Some(change) => self.rejected(change, for_action, rejection_cause(&rejection)),
-                    None => self.skip(&author, &rejection),
-                }
-                return;
+        if !data.after.contains(self.gka.me()) {
+            return self.begin_operation(accepted, None, wish, data, cx);
+        }
+        let keys = self.stay.as_ref().and_then(|stay| stay.keys.as_ref());
+        let keys = keys.filter(|_| accepted.acceptance() == Acceptance::Member);
+        let taken = self.gka.accept(keys, own.map(|own| own.private), id, opened, cx);
+        match taken {
+            Ok(started) => self.begin_operation(accepted, Some(Ok(started)), wish, data, cx),
+            Err(ReceiveError::Rejected(reason)) => {
+                self.is_unusable(&accepted, &reason, wish, &initial.author, cx);
             }
-        };
+            Err(ReceiveError::Failed(failure)) => {
+                self.begin_operation(accepted, Some(Err(failure)), wish, data, cx);
+            }
+            // Ours alone: the operation runs, and we cannot take part.
+            Err(_) => self.begin_operation(accepted, Some(Err(no_randomness())), wish, data, cx),
+        }
+    }
 
-        let includes_us = data.after.contains(self.gka.me());
-        let mut progress = None;
-        let mut part = None;
-        if includes_us {
-            let keys = if acceptance == Acceptance::Member {
-                stay.keys.as_ref()
-            } else {
-                None
-            };
-            match self.gka.accept(keys, own.map(|own| own.private), id, opened, cx) {
-                Ok(started) => {
-                    part = Some(started.operation);
-                    progress = Some(Ok(started.progress));
-                }
-                Err(ReceiveError::Rejected(reason)) => {
-                    // It does not count, for anybody: as if it had not come. One that takes us for somebody who has announced
-                    // what we have not counts for the others, and they take us for a member (T-17).
-                    stay.resolver = before;
-                    if acceptance == Acceptance::Joining && reason == Reason::StaleAnnouncement {
-                        self.estranged(&author, cx);
-                    }
-                    match wanted {
-                        Some(change) => {
-                            self.rejected(change, for_action, RejectionCause::Other(reason.to_string()));
-                        }
-                        None => self.skip(&author, &reason),
-                    }
-                    return;
-                }
-                Err(ReceiveError::Failed(failure)) => progress = Some(Err(failure)),
-                // Ours alone: the operation runs, and we cannot take part.
-                Err(_) => progress = Some(Err(no_randomness())),
-            }
+    /// A proposal of ours that starts nothing may count later; one of others shows those outside whom to wait for.
+    fn pass_by(&mut self, own: Option<Proposal<G::Proposal>>, data: &AssociatedData) {
+        if let Some(stay) = &mut self.stay {
+            stay.refuse(own);
+            stay.look_from_outside(data);
         }
-        if let Some(resolver) = over {
-            self.start_over(resolver);
+    }
+
+    /// The packet does not count by the server order (O-4, O-6, O-7).
+    fn does_not_count(
+        &mut self,
+        rejected: Rejected,
+        own: Option<Proposal<G::Proposal>>,
+        wish: Option<Wish>,
+        author: &MemberId,
+        data: &AssociatedData,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(stay) = &mut self.stay else { return };
+        let rejection = stay.resolver.reject(rejected);
+        self.pass_by(own, data);
+        if rejection.is_evidence() || self.is_from_elsewhere(data) {
+            self.estranged(author, cx);
+        }
+        if rejection.is_evidence() {
+            self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
+        }
+        match wish {
+            Some(wish) => self.rejected(wish.change, wish.for_action, rejection_cause(&rejection)),
+            None => self.skip(author, &rejection),
+        }
+    }
+
+    /// The key agreement finds that the packet counts for nobody: as if it had not come. One that takes us for somebody
+    /// that has announced what we have not counts for the others, and they take us for a member (T-17).
+    fn is_unusable(
+        &mut self,
+        accepted: &Accepted,
+        reason: &Reason,
+        wish: Option<Wish>,
+        author: &MemberId,
+        cx: &mut Context<'_>,
+    ) {
+        if accepted.acceptance() == Acceptance::Joining && *reason == Reason::StaleAnnouncement {
+            self.estranged(author, cx);
+        }
+        match wish {
+            Some(wish) => {
+                let cause = RejectionCause::Other(reason.to_string());
+                self.rejected(wish.change, wish.for_action, cause);
+            }
+            None => self.skip(author, reason),
+        }
+    }
+
+    /// The operation runs. `part` is our part in it, or why we have none; it is absent where the operation excludes us.
+    fn begin_operation(
+        &mut self,
+        accepted: Accepted,
+        part: Option<Part<G>>,
+        wish: Option<Wish>,
+        data: AssociatedData,
+        cx: &mut Context<'_>,
+    ) {
+        let (id, author) = (accepted.initial().id, accepted.initial().author.clone());
+        if accepted.takes_over() {
+            self.start_over();
         }
         let Some(stay) = &mut self.stay else { return };
+        stay.resolver.start(accepted);
         if author != *self.gka.me() {
             stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
             stay.estranged.forget(&author);
         }
         let timing = self.settings.timing;
-        let wait = if includes_us {
+        let wait = if part.is_some() {
             timing.operation_deadline(data.after.len(), cx)
         } else {
             timing.excluded_departure() // T-10
@@ -220,6 +250,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         for subsession in self.current.iter_mut().chain(&mut self.past) {
             subsession.state.gone.extend(change.include.clone());
         }
+        let (part, progress) = match part {
+            Some(Ok(started)) => (Some(started.operation), Some(Ok(started.progress))),
+            Some(Err(failure)) => (None, Some(Err(failure))),
+            None => (None, None),
+        };
+        let for_action = wish.is_some_and(|wish| wish.for_action);
         stay.operation = Some(Running {
             initial: id,
             part,
@@ -240,20 +276,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Some(Err(failure)) => self.broken(id, failure, cx),
             None => {}
         }
-    }
-
-    /// Where we stand in the chain of those who propose to include us, should we be out, or better off there, and should their
-    /// proposal count for whoever is outside. One that does not, an old one shown again as well, takes us out of nothing
-    ///
-    fn goes_over(&self, to: &Initial) -> Option<Resolver> {
-        let stay = self.stay.as_ref()?;
-        if !(to.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(to))) {
-            return None;
-        }
-        let mut resolver = stay.resolver.clone();
-        resolver.start_over();
-        resolver.initial(to, &stay.channel).ok()?;
-        Some(resolver)
     }
 
     /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
@@ -556,6 +578,16 @@ impl<G: GroupKeyAgreement> Stay<G> {
         }
     }
 
+    /// What an initial packet comes to where we stand; or, where we may go over to the session of those who propose to
+    /// include us, there. A packet that would not count for somebody outside takes us out of nothing, and neither does
+    /// an old one that is shown again.
+    fn judge(&self, initial: &Initial, may_go_over: bool) -> Result<Accepted, Rejected> {
+        if may_go_over && let Ok(accepted) = self.resolver.judge_anew(initial, &self.channel) {
+            return Ok(accepted);
+        }
+        self.resolver.judge(initial, &self.channel)
+    }
+
     /// T-11: we are in no session, and see an operation of one that others have.
     fn look_from_outside(&mut self, data: &AssociatedData) {
         if !self.resolver.is_synchronised() {
@@ -566,6 +598,25 @@ impl<G: GroupKeyAgreement> Stay<G> {
             self.seniors.extend(members);
             self.hopefuls.extend(data.after.intersection(&self.channel));
             self.hopefuls.remove(self.resolver.me());
+        }
+    }
+}
+
+/// Our part in an operation that starts, or why we have none.
+type Part<G> = Result<Started<<G as GroupKeyAgreement>::Operation, <G as GroupKeyAgreement>::State>, Failure>;
+
+/// What we want ourselves with a proposal that is under way.
+struct Wish {
+    change: Change,
+    /// Whether the user wants it, or a duty of ours.
+    for_action: bool,
+}
+
+impl Wish {
+    fn of<P>(own: &Proposal<P>) -> Self {
+        Self {
+            change: own.change.clone(),
+            for_action: own.for_action,
         }
     }
 }

@@ -177,11 +177,11 @@ impl<G: GroupKeyAgreement> Stay<G> {
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
-    /// knows us for no member: we are in the channel as if we had just entered, and go on from where `resolver` stands.
+    /// knows us for no member: we are in the channel as if we had just entered.
     ///
     /// Into the session of whoever was alone others may wait to be let (T-11): it waits for them for a while only, should
     /// nothing come of it.
-    pub(crate) fn start_over(&mut self, resolver: Resolver) {
+    pub(crate) fn start_over(&mut self) {
         let was_alone = self.is_alone();
         let Some(stay) = self.stay.take() else { return };
         let me = self.gka.me().clone();
@@ -197,7 +197,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             (outside.seniors, outside.hopefuls)
         };
         self.stay = Some(Stay {
-            resolver,
+            resolver: stay.resolver,
             seniors,
             hopefuls,
             estranged: stay.estranged.start_over(),
