@@ -30,6 +30,7 @@ mod action;
 mod any;
 mod clock;
 mod command;
+mod departure;
 mod error;
 mod event;
 mod log;

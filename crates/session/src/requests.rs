@@ -10,15 +10,6 @@ use crate::Session;
 use crate::stay::Kick;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// Asks the channel to let us go.
-    pub(crate) fn leave(&mut self) {
-        if let Some(stay) = &mut self.stay {
-            stay.leaving = true;
-            stay.retry_at = self.clock.now().after(self.settings.timing.channel_reply());
-            self.act(ChannelAction::Leave);
-        }
-    }
-
     /// K-14: publishes what others may need to include us.
     pub(crate) fn announce(&mut self, cx: &mut Context<'_>) {
         if let Ok(Some(announcement)) = self.gka.announce(&self.name, cx) {

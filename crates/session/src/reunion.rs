@@ -7,7 +7,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{AssociatedData, GroupKeyAgreement};
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionKind, Event, Session};
+use crate::{ActionKind, Session};
 
 /// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
 /// is in the channel, where we do not see it.
@@ -220,16 +220,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .into_iter()
             .filter(|member| member == me || heard(member))
             .collect()
-    }
-
-    /// T-17: leaves the channel, to enter it again and be included.
-    pub(crate) fn come_back(&mut self, elsewhere: MemberSet) {
-        self.reunions = self.reunions.saturating_add(1);
-        self.emit(Event::ComingBack { elsewhere });
-        if let Some(stay) = &mut self.stay {
-            stay.coming_back = true;
-        }
-        self.leave();
     }
 
     /// We are out, and enter again after a while.

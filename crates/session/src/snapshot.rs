@@ -121,7 +121,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             (stay.retry_at, stay.aborted, stay.include_at),
             (stay.announcements, stay.announce_at),
             stay.unsure_until,
-            (stay.leaving, stay.coming_back),
+            stay.departure,
             &stay.owing,
             stay.included_at,
         ));
@@ -250,7 +250,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             (retry_at, aborted, include_at),
             announced,
             unsure_until,
-            (leaving, coming_back),
+            departure,
             owing,
             included_at,
         ) = parts.take()?;
@@ -299,12 +299,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             aborted,
             include_at,
             unsure_until,
-            leaving,
+            departure,
             owing,
             announcements,
             announce_at,
             estranged,
-            coming_back,
             included_at,
         })
     }

@@ -32,7 +32,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         match &self.stay {
             None if self.actions.is_joining() => SessionState::Joining,
             None => SessionState::Parted,
-            Some(stay) if stay.leaving || self.actions.is_parting() => SessionState::Parting,
+            Some(stay) if stay.departure.is_under_way() || self.actions.is_parting() => SessionState::Parting,
             Some(stay) if stay.resolver.is_member() => SessionState::Joined,
             Some(_) => SessionState::Joining,
         }
@@ -55,7 +55,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
     pub(crate) fn is_going(&self) -> bool {
-        self.may_be_out() || self.stay.as_ref().is_some_and(|stay| stay.leaving)
+        self.may_be_out()
+            || self
+                .stay
+                .as_ref()
+                .is_some_and(|stay| stay.departure.is_under_way())
     }
 
     /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,

@@ -8,6 +8,7 @@ use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::Resolver;
 use serde::{Deserialize, Serialize};
 
+use crate::departure::Departure;
 use crate::reunion::Estranged;
 use crate::waiting::WaitingRoom;
 use crate::{ActionOutcome, Event, Session};
@@ -61,8 +62,7 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// An operation that excludes us seems to have failed, and may have succeeded for the others before (T-10): until
     /// something shows that we still are a member we propose nothing, and leave when this time comes.
     pub(crate) unsure_until: Time,
-    /// We have asked the channel to let us go.
-    pub(crate) leaving: bool,
+    pub(crate) departure: Departure,
     /// Who has not confirmed the chain yet, and since when they could have: the end of the first operation that they have
     /// not confirmed, so that no series of operations puts it off (O-10).
     pub(crate) owing: BTreeMap<MemberId, Time>,
@@ -72,8 +72,6 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     pub(crate) announce_at: Time,
     /// Who in the channel is elsewhere (T-17).
     pub(crate) estranged: Estranged,
-    /// We leave the channel to come back (T-17).
-    pub(crate) coming_back: bool,
     /// When we were included, if we did not found the session: what others sent before that is not for us.
     pub(crate) included_at: Option<Time>,
 }
@@ -164,12 +162,11 @@ impl<G: GroupKeyAgreement> Stay<G> {
             aborted: 0,
             include_at: Time::ZERO,
             unsure_until: Time::NEVER,
-            leaving: false,
+            departure: Departure::default(),
             owing: BTreeMap::new(),
             announcements: 0,
             announce_at: Time::NEVER,
             estranged: Estranged::default(),
-            coming_back: false,
             included_at: None,
         }
     }

@@ -108,7 +108,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// L-3: what not everybody has seen is sent again, whoever wrote it.
     pub(crate) fn resend_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
-        if self.stay.as_ref().is_none_or(|stay| stay.leaving) {
+        if self
+            .stay
+            .as_ref()
+            .is_none_or(|stay| stay.departure.is_under_way())
+        {
             return;
         }
         let present = self.present();

@@ -16,6 +16,7 @@ const MAX_OVERDUE: usize = 16;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.leave_again_if_due();
         self.rejoin();
         self.expire_proposal();
         self.end_long_operation();
@@ -60,6 +61,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
             times.extend([
                 stay.retry_at,
+                stay.departure.again_at(),
                 stay.include_at,
                 stay.announce_at,
                 stay.found_at,
@@ -83,13 +85,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn rejoin(&mut self) {
         let timing = self.settings.timing;
         let now = self.clock.now();
-        if let Some(stay) = &self.stay {
-            if stay.coming_back && stay.retry_at <= now {
-                self.leave(); // The channel has not let us go yet.
-            }
-            return;
-        }
-        if !self.actions.is_joining() {
+        if self.stay.is_some() || !self.actions.is_joining() {
             return;
         }
         let Some(action) = self.actions.current_mut() else {
@@ -132,15 +128,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(running) = stay.operation.as_mut().filter(|running| running.deadline <= now) else {
             return;
         };
-        running.deadline = now.after(wait); // In case the channel loses this one.
         let initial = running.initial;
         if stay
             .resolver
             .running()
             .is_some_and(|running| running.after.contains(me))
         {
+            running.deadline = now.after(wait); // In case the channel loses this one.
             let _ = self.send_abort(initial);
         } else {
+            running.deadline = Time::NEVER;
             self.leave();
         }
     }
@@ -187,10 +184,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let present = self.present();
         let me = self.gka.me().clone();
         let Some(stay) = &self.stay else { return };
-        if stay.leaving {
-            if stay.retry_at <= now {
-                self.leave(); // The channel has not let us go yet.
-            }
+        if stay.departure.is_under_way() {
             return;
         }
         if !stay.resolver.is_member() {
@@ -471,7 +465,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let stay = self.stay.as_ref()?;
         let head = stay.resolver.head()?;
         let unsure = stay.unsure_until < Time::NEVER;
-        let busy = stay.resolver.running().is_some() || stay.proposal.is_some() || stay.leaving;
+        let busy =
+            stay.resolver.running().is_some() || stay.proposal.is_some() || stay.departure.is_under_way();
         if busy || unsure || stay.bad_share || !stay.resolver.is_member() || self.actions.is_parting() {
             return None;
         }

@@ -84,7 +84,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let parting = self.actions.is_parting();
         match self.actions.current().map(|action| &action.kind) {
-            Some(ActionKind::Join) if !stay.leaving || stay.coming_back => {
+            Some(ActionKind::Join) if !stay.departure.is_under_way() || stay.departure.comes_back() => {
                 // T-12: kicked while trying to join: again, after a while.
                 let (now, timing) = (self.clock.now(), self.settings.timing);
                 let was_let_in = stay.entered_at.after(timing.join_deadline()) <= now;
@@ -92,7 +92,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 if let Some(action) = self.actions.current_mut() {
                     action.retry_at = retry_at;
                     // T-17 is our own wish, and T-18 meant for all who wait: neither is a refusal.
-                    if stay.coming_back || was_let_in {
+                    if stay.departure.comes_back() || was_let_in {
                         action.begun_at = now;
                     }
                 }
@@ -101,7 +101,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Some(_) => self.settle_action(ActionOutcome::Left),
             None => {}
         }
-        if stay.coming_back && self.actions.current().is_none() && !parting {
+        if stay.departure.comes_back() && self.actions.current().is_none() && !parting {
             self.begin_anew(cx);
         }
     }

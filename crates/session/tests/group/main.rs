@@ -13,6 +13,7 @@ mod common;
 
 mod clocks;
 mod crashes;
+mod departure;
 mod insider;
 mod joiner;
 mod order;
