@@ -36,6 +36,7 @@ mod event;
 mod log;
 mod operation;
 mod outputs;
+mod parting;
 mod policy;
 mod requests;
 mod reunion;
@@ -50,9 +51,11 @@ mod summary;
 mod talk;
 mod tick;
 mod transport;
+mod trouble;
 mod view;
 mod waiting;
 mod warning;
+mod wish;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

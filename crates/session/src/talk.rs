@@ -32,7 +32,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// Whether a packet is readable with keys that we hold, in which case all that follows from it is done.
-    pub(crate) fn try_read(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) -> bool {
+    fn try_read(&mut self, from: &MemberId, body: &[u8], cx: &mut Context<'_>) -> bool {
         let now = self.clock.now();
         // a key that its owner retires in one subsession is retired in all.
         let retired: BTreeSet<VerifyingKey> = self

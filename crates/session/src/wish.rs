@@ -1,0 +1,181 @@
+//! What we want the members to be, and proposing it: derived from the state each time, never kept (decision 0006).
+
+use concilium_core::{Change, Context, MemberId, MemberSet, Time};
+use concilium_encryptor::MessageEncryptor;
+use concilium_gka::{GroupKeyAgreement, ProposeError};
+
+use crate::stay::{Stay, Unready};
+use crate::{ActionKind, ActionOutcome, RejectionCause, Session};
+
+impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
+    /// When our contribution to the keys, the oldest of all, is due for a refresh (C-11).
+    pub(crate) fn refresh_due(&self) -> Option<Time> {
+        let keys = self.stay.as_ref()?.keys.as_ref()?;
+        let after = self.settings.refresh_after?;
+        let ages = self.gka.ages(keys);
+        ages.oldest()
+            .filter(|(who, _)| *who == self.gka.me())
+            .map(|(_, since)| since.after(after))
+    }
+
+    /// What we want the members to be, if it is anything else than they are; and whether the user wants it, or our
+    /// duties do.
+    pub(crate) fn wish(&self) -> Option<(Change, bool)> {
+        let stay = self.stay.as_ref()?;
+        let head = stay.resolver.head()?;
+        let unsure = stay.unsure_until < Time::NEVER;
+        let busy =
+            stay.resolver.running().is_some() || stay.proposal.is_some() || stay.departure.is_under_way();
+        if busy || unsure || stay.bad_share || !stay.resolver.is_member() || self.actions.is_parting() {
+            return None;
+        }
+        let members = &head.members;
+        let unwanted = |member: &MemberId| {
+            members.contains(member)
+                || stay.excluded.contains_key(member)
+                || stay.departed.contains_key(member)
+                || stay.kicks.contains_key(member)
+        };
+        let unready = |member: &MemberId| {
+            let found = stay.unready.get(member);
+            found.is_some_and(|unready| unready.again_at > self.clock.now())
+        };
+        let mut wish = Change::refresh();
+        let mut for_action = false;
+        let mut refresh = false;
+        if let Some(change) = self.actions.change() {
+            let include = change.include.minus(members);
+            let exclude = change.exclude.intersection(members);
+            let there = include
+                .iter()
+                .all(|member| stay.channel.contains(member) && !unwanted(member) && !unready(member));
+            let left_to_do = change.is_refresh() || !include.is_empty() || !exclude.is_empty();
+            if there && left_to_do {
+                (wish, for_action, refresh) = (Change { include, exclude }, true, change.is_refresh());
+            }
+        }
+        if stay.retry_at <= self.clock.now() {
+            let comers = if self.settings.auto_include {
+                stay.channel.minus(members) // T-1
+            } else {
+                stay.heirs.clone() // T-11
+            };
+            if stay.include_at <= self.clock.now() {
+                let comers = comers
+                    .into_iter()
+                    .filter(|member| !unwanted(member) && !unready(member))
+                    .collect();
+                let comers = stay.in_turn(self.permitted_comers(&wish, comers));
+                wish.include.extend(comers);
+            }
+            refresh |= self.refresh_due().is_some_and(|due| due <= self.clock.now());
+        }
+        // T-4, T-6: together with whatever else there is to do, or when it is our turn.
+        let our_turn = stay.departed.values().min().is_some_and(|first| {
+            let turn = self.settings.timing.turn(self.rank(None));
+            first.after(turn) <= self.clock.now() && stay.retry_at <= self.clock.now()
+        });
+        if our_turn || refresh || !wish.is_refresh() {
+            wish.exclude.extend(
+                stay.departed
+                    .keys()
+                    .filter(|member| members.contains(member))
+                    .cloned(),
+            );
+        }
+        if !refresh && wish.is_refresh() {
+            return None;
+        }
+        self.permitted_wish(wish, for_action)
+    }
+
+    /// Proposes what we want, if there is anything and the group is free to hear it.
+    pub(crate) fn pursue(&mut self, cx: &mut Context<'_>) -> Result<(), ProposeError> {
+        self.settle_forbidden();
+        while let Some((change, for_action)) = self.wish() {
+            match self.propose(change, for_action, cx) {
+                Err(error) if self.set_aside(&error) => {} // The rest of it, then.
+                result => return result,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever cannot be included for now waits, and keeps nothing else from being done: what it has to announce
+    /// may be on its way (K-14), and the user may come to trust it. Whether it was set aside.
+    fn set_aside(&mut self, error: &ProposeError) -> bool {
+        let (now, timing) = (self.clock.now(), self.settings.timing);
+        let is_wanted = |member: &MemberId| {
+            let change = self.actions.change();
+            change.is_some_and(|change| change.include.contains(member))
+        };
+        let (member, is_silent) = match error {
+            ProposeError::NotAnnounced(member) => (member, true),
+            ProposeError::UnknownIdentity(member) if !is_wanted(member) => (member, false),
+            _ => return false,
+        };
+        let Some(stay) = &mut self.stay else { return false };
+        let known = stay.unready.get(member).copied();
+        let unready = Unready {
+            since: known.map_or(now, |unready| unready.since),
+            again_at: now.after(timing.channel_reply()),
+        };
+        stay.unready.insert(member.clone(), unready);
+        if is_silent && unready.since.after(timing.join_deadline()) <= now {
+            self.kick_in_turn(member.clone(), None); // T-18
+        } else if !is_silent && known.is_none() {
+            let me = self.gka.me().clone();
+            self.skip(&me, error);
+        }
+        known != Some(unready)
+    }
+
+    /// O-12: what the user wants is forbidden by now, since others have come or gone.
+    fn settle_forbidden(&mut self) {
+        let (Some(stay), Some(change)) = (&self.stay, self.actions.change()) else {
+            return;
+        };
+        if stay.resolver.running().is_some() || stay.proposal.is_some() || !stay.resolver.is_member() {
+            return;
+        }
+        let left_to_do = Change {
+            include: change.include.minus(self.members()),
+            exclude: change.exclude.intersection(self.members()),
+        };
+        if left_to_do.is_refresh() && !change.is_refresh() {
+            return; // It is so already.
+        }
+        if let Err(forbidden) = self.permits_us(&left_to_do) {
+            let cause = RejectionCause::Forbidden(forbidden.to_string());
+            self.settle_action(ActionOutcome::Rejected(cause));
+        }
+    }
+
+    /// What we wanted to propose cannot be proposed.
+    pub(crate) fn cannot_propose(&mut self, error: &ProposeError) {
+        let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
+        if let Some(stay) = &mut self.stay {
+            stay.retry_at = retry_at;
+        }
+        let me = self.gka.me().clone();
+        self.skip(&me, error);
+        if matches!(
+            self.actions.current().map(|action| &action.kind),
+            Some(ActionKind::Change(_))
+        ) {
+            self.settle_action(ActionOutcome::Rejected(RejectionCause::Other(error.to_string())));
+        }
+    }
+}
+
+impl<G: GroupKeyAgreement> Stay<G> {
+    /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
+    /// who does not answer keeps nobody else out.
+    fn in_turn(&self, comers: MemberSet) -> MemberSet {
+        let Some(turn) = self.aborted.checked_sub(1) else {
+            return comers;
+        };
+        let places = comers.len().max(1);
+        comers.into_iter().skip(turn as usize % places).take(1).collect()
+    }
+}
