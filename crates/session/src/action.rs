@@ -3,8 +3,11 @@
 use concilium_core::{Change, MemberSet, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
+use concilium_liveness::Timing;
 use serde::{Deserialize, Serialize};
 
+use crate::course::Wish;
+use crate::due::{Due, DueReason};
 use crate::{
     ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, Event, RejectionCause, Session,
     WarningKind,
@@ -22,16 +25,58 @@ pub(crate) struct Actions {
 pub(crate) struct Action {
     pub(crate) id: ActionId,
     pub(crate) kind: ActionKind,
-    pub(crate) begun_at: Time,
+    /// When it was begun, or its wait was (T-12).
+    begun_at: Time,
     /// How often it has been proposed.
     pub(crate) proposals: u32,
     /// Whom we have invited and not seen enter yet.
     pub(crate) invited: MemberSet,
-    /// For a join: when to ask the channel again after we were kicked (T-12).
-    pub(crate) retry_at: Time,
+    /// For a join: when to ask the channel again to let us in (T-12).
+    enter_at: Time,
+}
+
+impl Action {
+    /// When nothing has come of it for too long.
+    fn over_at(&self, timing: &Timing) -> Time {
+        self.begun_at.after(timing.join_deadline())
+    }
+
+    /// Whether nothing has come of it for too long.
+    pub(crate) fn is_over(&self, timing: &Timing, now: Time) -> bool {
+        self.over_at(timing) <= now
+    }
+
+    /// A join asks the channel again at that time.
+    pub(crate) fn enter_at(&mut self, at: Time) {
+        self.enter_at = at;
+    }
+
+    /// Whether a join asks the channel now; it asks again when that should have come to something.
+    pub(crate) fn enters(&mut self, timing: &Timing, now: Time) -> bool {
+        let enters = self.enter_at <= now;
+        if enters {
+            self.enter_at = now.after(timing.channel_reply());
+        }
+        enters
+    }
+
+    /// Its wait begins anew.
+    pub(crate) fn wait_anew(&mut self, now: Time) {
+        self.begun_at = now;
+    }
 }
 
 impl Actions {
+    /// The next moment at which something is due here.
+    pub(crate) fn next_due(&self, timing: &Timing, now: Time) -> Option<Due> {
+        let action = self.current.as_ref()?;
+        let dues = [
+            Due::new(DueReason::GiveUpAction, action.over_at(timing)),
+            Due::new(DueReason::EnterAgain, action.enter_at),
+        ];
+        Due::first(dues, now)
+    }
+
     /// The action under way.
     pub(crate) fn current(&self) -> Option<&Action> {
         self.current.as_ref()
@@ -51,7 +96,7 @@ impl Actions {
             begun_at: now,
             proposals: 0,
             invited: MemberSet::new(),
-            retry_at: Time::NEVER,
+            enter_at: Time::NEVER,
         });
         id
     }
@@ -139,12 +184,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// The group has not taken our proposal. It is made again while it makes sense, a bounded number of times
     /// (T-14), and never silently.
-    pub(crate) fn rejected(&mut self, change: Change, for_action: bool, cause: RejectionCause) {
-        if !for_action {
+    pub(crate) fn rejected(&mut self, wish: Wish, cause: RejectionCause) {
+        if !wish.for_action {
             return; // A duty that somebody else has done first, or will be due again.
         }
         self.emit(Event::ProposalRejected {
-            change,
+            change: wish.change,
             cause: cause.clone(),
         });
         let tried = self.actions.current().map_or(0, |action| action.proposals);

@@ -131,7 +131,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let initial = self
             .stay
             .as_ref()
-            .and_then(|stay| stay.operation.as_ref())
+            .and_then(|stay| stay.course.operation.as_ref())
             .map(|running| running.initial);
         self.send_abort(initial.ok_or(ActionError::NoOperation)?)?;
         self.tick(cx);
@@ -145,7 +145,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             SessionState::Parting => return Err(SendError::Parting),
             _ => return Err(SendError::NotJoined),
         }
-        if self.stay.as_ref().is_some_and(|stay| stay.bad_share) {
+        if self.stay.as_ref().is_some_and(|stay| stay.course.is_keyless()) {
             return Err(SendError::NoKeys);
         }
         let others = |current: &Subsession<E>| current.transcript.members().len() > 1;

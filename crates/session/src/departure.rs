@@ -6,6 +6,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use serde::{Deserialize, Serialize};
 
+use crate::due::{Due, DueReason};
 use crate::{Event, Session};
 
 /// Whether we have asked the channel to let us go. Whatever made us ask, one place asks again.
@@ -48,11 +49,16 @@ impl Departure {
     }
 
     /// When we ask again.
-    pub(crate) fn again_at(&self) -> Time {
+    fn again_at(&self) -> Time {
         match self {
             Self::Staying => Time::NEVER,
             Self::Asked { again_at, .. } => *again_at,
         }
+    }
+
+    /// The next moment at which something is due here.
+    pub(crate) fn next_due(&self, now: Time) -> Option<Due> {
+        Due::first([Due::new(DueReason::LeaveAgain, self.again_at())], now)
     }
 }
 

@@ -12,25 +12,38 @@
 //! What peers do wrong never is an error here: it is skipped, or becomes an [`Event`] or a [`Warning`] that names
 //! who did it, where that can be known. An `Err` means that the caller asked for something that is not possible.
 //!
-//! Which way data flows, and where it is:
+//! Where things are. A file calls only what stands below it:
 //!
 //! | file | noun |
 //! |---|---|
-//! | `session` | the state and the face |
-//! | `transport` | who comes and goes in the channel (T) |
-//! | `operation` | membership operations, from proposal to end (K, O) |
-//! | `policy` | who may propose what (O-12) |
-//! | `talk` | messages, in and out (M, G, L) |
-//! | `tick` | what is due, and when something will be |
-//! | `command`, `action` | what the user asked for, until it is settled (T-14) |
-//! | `subsession`, `waiting`, `log`, `warning` | the parts of the state |
+//! | `session`, `command`, `any` | the face: what the channel says, what the user asks for; the same without its types |
 //! | `view`, `summary`, `snapshot` | questions; bytes and back |
+//! | `tick` | what is done after every input and command, and what is due next |
+//! | `trouble`, `wish`, `parting` | overdue things and their warnings; what we want the members to be; the last word |
+//! | `transport` | who comes and goes in the channel (T) |
+//! | `operation`, `policy` | membership operations from proposal to end (K, O); who may propose what (O-12) |
+//! | `talk` | messages, in and out (M, G, L) |
+//! | `requests`, `reunion` | what we ask of the channel; members of one channel who are not in one session (T-17) |
+//! | `stay` | what we know from entering the channel to leaving it, in the nouns that follow |
+//! | `arrival`, `door` | whom we wait for and who waits for us (T-11); who is to be let in, excluded, put out |
+//! | `course`, `chain` | the operation that runs and our proposals; our place in the chain, and who has confirmed it |
+//! | `departure` | whether we have asked to leave |
+//! | `subsessions`, `subsession`, `waiting`, `log` | messages: the subsessions, each of them, what waits for keys, what is shown |
+//! | `action` | what the user has asked for, until it is settled (T-14) |
+//! | `outputs`, `event`, `warning`, `error`, `settings` | what a session says, and what its owner can choose |
+//! | `standing` | questions about where we stand, which all rules ask |
+//! | `due`, `clock` | every deadline by its name; the session's own time |
 
 mod action;
 mod any;
+mod arrival;
+mod chain;
 mod clock;
 mod command;
+mod course;
 mod departure;
+mod door;
+mod due;
 mod error;
 mod event;
 mod log;
@@ -62,6 +75,7 @@ mod wish;
 struct Readme;
 
 pub use any::AnySession;
+pub use due::{Due, DueReason};
 pub use error::{ActionError, RestoreError, SendError};
 pub use event::{
     ActionId, ActionKind, ActionOutcome, ActionStage, Event, FailureCause, Output, RejectionCause,

@@ -2,7 +2,7 @@
 
 use concilium_core::channel::ChannelAction;
 use concilium_core::packet::{self, Kind as Frame};
-use concilium_core::{Change, Context, MemberId, MemberSet, PacketId, Time};
+use concilium_core::{Context, MemberId, MemberSet, PacketId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
@@ -12,7 +12,8 @@ use concilium_server_order::{
     Acceptance, Accepted, Initial, Link, Record, Refusal, Rejected, Rejection, packet_id,
 };
 
-use crate::stay::{MAX_ABORTED, Proposal, Running, Stay};
+use crate::course::{MAX_ABORTED, Proposal, Running, Wish};
+use crate::stay::Stay;
 use crate::subsession::Subsession;
 use crate::{ActionOutcome, ActionStage, Event, FailureCause, RejectionCause, Session, WarningKind};
 
@@ -23,15 +24,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// Proposes a change to the group. Nothing has happened until the channel returns the packet.
-    pub(crate) fn propose(
-        &mut self,
-        change: Change,
-        for_action: bool,
-        cx: &mut Context<'_>,
-    ) -> Result<(), ProposeError> {
+    pub(crate) fn propose(&mut self, wish: Wish, cx: &mut Context<'_>) -> Result<(), ProposeError> {
         let suite = self.suite();
         let Some(stay) = &mut self.stay else { return Ok(()) };
-        let Some(head) = stay.resolver.head() else {
+        let Some(head) = stay.chain.resolver.head() else {
             return Ok(());
         };
         let latest = self
@@ -45,15 +41,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             chain: head.link.chain,
             latest: latest.unwrap_or_default(),
             before: head.members.clone(),
-            after: head.members.minus(&change.exclude).union(&change.include),
+            after: head
+                .members
+                .minus(&wish.change.exclude)
+                .union(&wish.change.include),
         };
-        let (packet, private) = self.gka.propose(stay.keys.as_ref(), data, cx)?;
+        let (packet, private) = self.gka.propose(stay.course.keys.as_ref(), data, cx)?;
         let packet = packet::frame(Frame::Operation, &packet);
-        stay.proposal = Some(Proposal {
+        let for_action = wish.for_action;
+        stay.course.proposal = Some(Proposal {
             packet: packet.clone(),
             private,
-            change,
-            for_action,
+            wish,
             sent_at: self.clock.now(),
             refused: false,
         });
@@ -84,7 +83,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         match opened.role().clone() {
             Role::Initial(data) => {
                 let own = if from == self.gka.me() {
-                    stay.take_own(bytes)
+                    stay.course.take_own(bytes)
                 } else {
                     None
                 };
@@ -106,7 +105,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         cx: &mut Context<'_>,
     ) {
         let author = opened.author().clone();
-        let wish = own.as_ref().filter(|own| !own.refused).map(Wish::of);
+        let wish = own
+            .as_ref()
+            .filter(|own| !own.refused)
+            .map(|own| own.wish.clone());
         if data.suite != self.suite() {
             let why = format!(
                 "{author} proposes with the suite {}, we use {}",
@@ -120,7 +122,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.pass_by(own, &data);
             let why = forbidden.to_string();
             return match wish {
-                Some(wish) => self.rejected(wish.change, wish.for_action, RejectionCause::Forbidden(why)),
+                Some(wish) => self.rejected(wish, RejectionCause::Forbidden(why)),
                 None => self.emit(Event::ProposalForbidden {
                     by: author,
                     change: data.change(),
@@ -148,7 +150,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !data.after.contains(self.gka.me()) {
             return self.begin_operation(accepted, None, wish, data, cx);
         }
-        let keys = self.stay.as_ref().and_then(|stay| stay.keys.as_ref());
+        let keys = self.stay.as_ref().and_then(|stay| stay.course.keys.as_ref());
         let keys = keys.filter(|_| accepted.acceptance() == Acceptance::Member);
         let taken = self.gka.accept(keys, own.map(|own| own.private), id, opened, cx);
         match taken {
@@ -167,7 +169,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// A proposal of ours that starts nothing may count later; one of others shows those outside whom to wait for.
     fn pass_by(&mut self, own: Option<Proposal<G::Proposal>>, data: &AssociatedData) {
         if let Some(stay) = &mut self.stay {
-            stay.refuse(own);
+            if let Some(own) = own {
+                stay.course.refuse(own);
+            }
             stay.look_from_outside(data);
         }
     }
@@ -183,7 +187,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         cx: &mut Context<'_>,
     ) {
         let Some(stay) = &mut self.stay else { return };
-        let rejection = stay.resolver.reject(rejected);
+        let rejection = stay.chain.resolver.reject(rejected);
         self.pass_by(own, data);
         if rejection.is_evidence() || self.is_from_elsewhere(data) {
             self.estranged(author, cx);
@@ -192,7 +196,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
         }
         match wish {
-            Some(wish) => self.rejected(wish.change, wish.for_action, rejection_cause(&rejection)),
+            Some(wish) => self.rejected(wish, rejection_cause(&rejection)),
             None => self.skip(author, &rejection),
         }
     }
@@ -211,10 +215,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.estranged(author, cx);
         }
         match wish {
-            Some(wish) => {
-                let cause = RejectionCause::Other(reason.to_string());
-                self.rejected(wish.change, wish.for_action, cause);
-            }
+            Some(wish) => self.rejected(wish, RejectionCause::Other(reason.to_string())),
             None => self.skip(author, reason),
         }
     }
@@ -233,9 +234,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.start_over();
         }
         let Some(stay) = &mut self.stay else { return };
-        stay.resolver.start(accepted);
+        stay.chain.resolver.start(accepted);
         if author != *self.gka.me() {
-            stay.unsure_until = Time::NEVER; // Whoever proposes from where we stand takes us for a member.
+            stay.chain.is_in(); // Whoever proposes from where we stand takes us for a member.
             stay.estranged.forget(&author);
         }
         let timing = self.settings.timing;
@@ -256,7 +257,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             None => (None, None),
         };
         let for_action = wish.is_some_and(|wish| wish.for_action);
-        stay.operation = Some(Running {
+        stay.course.operation = Some(Running {
             initial: id,
             part,
             for_action,
@@ -288,15 +289,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn later(&mut self, id: PacketId, initial: PacketId, opened: Opened<G::Payload>, cx: &mut Context<'_>) {
         let author = opened.author().clone();
         let Some(stay) = &mut self.stay else { return };
-        if !stay.resolver.is_running(&initial) {
+        if !stay.chain.resolver.is_running(&initial) {
             // Nobody works at what none has accepted.
-            let mut ended = stay.resolver.history().iter();
-            if stay.resolver.is_member() && ended.all(|record| record.initial != initial) {
+            let mut ended = stay.chain.resolver.history().iter();
+            if stay.chain.resolver.is_member() && ended.all(|record| record.initial != initial) {
                 self.estranged(&author, cx);
             }
             return self.skip(&author, &"it belongs to an operation that is not running");
         }
         let part = stay
+            .course
             .operation
             .as_mut()
             .filter(|running| running.initial == initial);
@@ -330,12 +332,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (now, me) = (self.clock.now(), self.gka.me().clone());
         let members_before = self.members().clone();
         let Some(stay) = &mut self.stay else { return };
-        stay.refused.clear();
-        (stay.aborted, stay.include_at) = (0, Time::ZERO);
-        let Some(running) = stay.operation.take() else {
+        let Some(running) = stay.course.succeed() else {
             return;
         };
-        let Ok(record) = stay.resolver.finished(last, &running.initial) else {
+        let Ok(record) = stay.chain.resolver.finished(last, &running.initial) else {
             return;
         };
         let confirm_due = now.after(timing.confirmation_delay(cx));
@@ -351,14 +351,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             // The key agreement broke its contract: keys that do not fit the members. Nobody can talk with them.
             return self.left_without_keys(&record, None, cx);
         };
-        stay.keys = Some(outcome.state);
-        stay.bad_share = false;
+        stay.course.hold(outcome.state);
         // One packet of our own succeeds whoever else takes part.
         if record.author != me || last != running.initial {
             stay.estranged.forget_all();
         }
         if record.include.contains(&me) {
-            stay.included_at = Some(now);
+            stay.chain.included(now);
         }
         let subsession = next.state.id;
         self.retire_current();
@@ -382,14 +381,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     ) {
         let members = self.members().clone();
         if let Some(stay) = &mut self.stay {
-            stay.expect_confirmations(self.clock.now());
-            stay.departed.retain(|member, _| members.contains(member));
-            stay.heirs = stay.heirs.minus(&members);
-            let gone = record.exclude.intersection(&stay.channel); // T-10
-            stay.excluded
-                .extend(gone.into_iter().map(|member| (member, record.author.clone())));
-            stay.excluded.retain(|member, _| !members.contains(member));
-            stay.kicks.retain(|member, _| stay.departed.contains_key(member));
+            stay.chain.expect_confirmations(self.clock.now());
+            stay.arrival.let_in(&members);
+            let still_here = record.exclude.intersection(&stay.channel);
+            stay.door.changed(&members, still_here, &record.author);
         }
         self.invite_again();
         let (joined, parted) = (members.minus(before), before.minus(&members));
@@ -408,18 +403,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The operation has failed for us, by what we can see and others perhaps cannot (C-10).
     fn broken(&mut self, last: PacketId, failure: Failure, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
-        let Some(running) = stay.operation.as_mut() else {
+        let Some(running) = stay.course.operation.as_mut() else {
             return;
         };
         running.part = None; // K-4: its secrets are gone
         let initial = running.initial;
         let joins = stay
+            .chain
             .resolver
             .running()
             .is_some_and(|running| running.joins(self.gka.me()));
         let members = failure.culprit.clone().map(MemberSet::of).unwrap_or_default();
         let ended = if failure.ends {
-            stay.resolver.finished(last, &initial).ok()
+            stay.chain.resolver.finished(last, &initial).ok()
         } else {
             None
         };
@@ -443,9 +439,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let wait = self.settings.timing.reunion_delay(self.reunions, cx);
         if let Some(stay) = &mut self.stay {
             stay.estranged.decide_at = self.clock.now().after(wait);
-            stay.operation = None;
-            stay.keys = None;
-            stay.bad_share = true;
+            stay.course.go_without_keys();
         }
         self.retire_current();
         let (culprit, reason) = match failure {
@@ -475,15 +469,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Somebody asks to end the operation as failed (O-11). It competes with other final packets.
     fn aborted(&mut self, id: PacketId, initial: PacketId, by: &MemberId, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
-        match stay.resolver.aborted(id, &initial, by) {
+        match stay.chain.resolver.aborted(id, &initial, by) {
             Ok(record) => self.operation_failed(&record, FailureCause::Aborted(by.clone()), cx),
             Err(Refusal::NotRunning) => {
                 // Nobody aborts an operation of one packet but a member whom that packet gave a bad share.
-                let last = stay.resolver.history().last();
+                let last = stay.chain.resolver.history().last();
                 let one_packet =
                     last.is_some_and(|last| last.initial == initial && last.link.packet == initial);
                 if one_packet
-                    && stay.resolver.is_member()
+                    && stay.chain.resolver.is_member()
                     && self.members().contains(by)
                     && by != self.gka.me()
                 {
@@ -505,23 +499,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             current.state.confirm_due = current.state.confirm_due.min(confirm_due);
         }
         let Some(stay) = &mut self.stay else { return };
-        let for_action = stay.operation.take().is_some_and(|running| running.for_action);
-        stay.refused.clear();
-        stay.expect_confirmations(self.clock.now());
+        let for_action = stay.course.fail();
+        stay.chain.expect_confirmations(self.clock.now());
         if record.exclude.contains(self.gka.me()) {
-            stay.unsure_until = self.clock.now().after(self.settings.timing.excluded_departure());
+            stay.chain
+                .exclusion_failed(&self.settings.timing, self.clock.now());
         }
-        stay.kicks
-            .retain(|member, _| stay.departed.contains_key(member) || stay.excluded.contains_key(member));
-        let mut aborted = 0;
-        if matches!(cause, FailureCause::Aborted(_)) {
-            stay.aborted = stay.aborted.saturating_add(1);
-            aborted = stay.aborted;
-            if !record.include.is_empty() {
-                let wait = self.settings.timing.retry_delay(stay.aborted);
-                stay.include_at = self.clock.now().after(wait);
-            }
-        }
+        stay.door.unchanged();
+        let aborted = if matches!(cause, FailureCause::Aborted(_)) {
+            let includes = !record.include.is_empty();
+            stay.course
+                .abort(includes, &self.settings.timing, self.clock.now())
+        } else {
+            0
+        };
         self.emit(Event::OperationFailed {
             initial: record.initial,
             cause: cause.clone(),
@@ -539,87 +530,33 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 }
 
-/// The most refused proposals of ours that are remembered: as many as are made for one action.
-const MAX_REFUSED: usize = 8;
-
 impl<G: GroupKeyAgreement> Stay<G> {
-    /// The proposal of ours that this packet is, on its first or a later way through the channel.
-    fn take_own(&mut self, bytes: &[u8]) -> Option<Proposal<G::Proposal>> {
-        if let Some(sent) = self.proposal.take_if(|proposal| proposal.packet == bytes) {
-            return Some(sent);
-        }
-        let place = self
-            .refused
-            .iter()
-            .position(|proposal| proposal.packet == bytes)?;
-        self.refused.remove(place)
-    }
-
-    /// The proposal, if it was ours, was refused, or has not come back in time. The channel may bring it again when
-    /// nothing speaks against it any more, a member in it having come back (O-6), or late: then it counts, and we must
-    /// know what we proposed.
-    pub(crate) fn refuse(&mut self, own: Option<Proposal<G::Proposal>>) {
-        if let Some(own) = own {
-            self.refused.truncate(MAX_REFUSED - 1);
-            self.refused.push_front(Proposal { refused: true, ..own });
-        }
-    }
-
-    /// O-10: an operation has ended, and everyone is expected to confirm it; whoever had not confirmed the one before is
-    /// expected to for as long as that.
-    fn expect_confirmations(&mut self, now: Time) {
-        // Nobody confirms anything to those who are not in.
-        let head = self.resolver.head().filter(|_| self.resolver.is_member());
-        let Some(head) = head else { return };
-        let me = self.resolver.me();
-        self.owing.retain(|member, _| head.members.contains(member));
-        for member in head.members.iter().filter(|member| *member != me) {
-            self.owing.entry(member.clone()).or_insert(now);
-        }
-    }
-
     /// What an initial packet comes to where we stand; or, where we may go over to the session of those who propose to
     /// include us, there. A packet that would not count for somebody outside takes us out of nothing, and neither does
     /// an old one that is shown again.
     fn judge(&self, initial: &Initial, may_go_over: bool) -> Result<Accepted, Rejected> {
-        if may_go_over && let Ok(accepted) = self.resolver.judge_anew(initial, &self.channel) {
+        if may_go_over && let Ok(accepted) = self.chain.resolver.judge_anew(initial, &self.channel) {
             return Ok(accepted);
         }
-        self.resolver.judge(initial, &self.channel)
+        self.chain.resolver.judge(initial, &self.channel)
     }
 
     /// T-11: we are in no session, and see an operation of one that others have.
     fn look_from_outside(&mut self, data: &AssociatedData) {
-        if !self.resolver.is_synchronised() {
-            let members = data
-                .before
-                .intersection(&self.channel)
-                .minus(&MemberSet::of(self.resolver.me().clone()));
-            self.seniors.extend(members);
-            self.hopefuls.extend(data.after.intersection(&self.channel));
-            self.hopefuls.remove(self.resolver.me());
+        if self.chain.resolver.is_synchronised() {
+            return;
         }
+        let others = self
+            .channel
+            .minus(&MemberSet::of(self.chain.resolver.me().clone()));
+        let (before, after) = (&data.before, &data.after);
+        self.arrival
+            .overheard(before.intersection(&others), after.intersection(&others));
     }
 }
 
 /// Our part in an operation that starts, or why we have none.
 type Part<G> = Result<Started<<G as GroupKeyAgreement>::Operation, <G as GroupKeyAgreement>::State>, Failure>;
-
-/// What we want ourselves with a proposal that is under way.
-struct Wish {
-    change: Change,
-    /// Whether the user wants it, or a duty of ours.
-    for_action: bool,
-}
-
-impl Wish {
-    fn of<P>(own: &Proposal<P>) -> Self {
-        Self {
-            change: own.change.clone(),
-            for_action: own.for_action,
-        }
-    }
-}
 
 fn rejection_cause(rejection: &Rejection) -> RejectionCause {
     match rejection {

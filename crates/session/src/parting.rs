@@ -20,7 +20,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if stay.departure.is_under_way() {
             return;
         }
-        if !stay.resolver.is_member() {
+        if !stay.chain.resolver.is_member() {
             return self.leave();
         }
         let finish = self.subsessions().filter_map(|subsession| {
@@ -39,8 +39,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
             return;
         }
-        if stay.operation.is_some()
+        if stay.course.operation.is_some()
             && stay
+                .chain
                 .resolver
                 .running()
                 .is_some_and(|running| running.after.contains(&me))
@@ -74,8 +75,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// have not seen that finish.
     fn publish_key(&mut self, finish: &MessageId, cx: &mut Context<'_>) {
         let Some(stay) = &self.stay else { return };
-        let changing =
-            stay.operation.is_some() || stay.proposal.is_some() || stay.resolver.running().is_some();
+        let changing = stay.course.operation.is_some()
+            || stay.course.proposal.is_some()
+            || stay.chain.resolver.running().is_some();
         let Some(current) = self.current.as_ref().filter(|_| !changing) else {
             return;
         };

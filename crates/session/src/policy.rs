@@ -9,7 +9,7 @@ use concilium_gka::GroupKeyAgreement;
 use serde::{Deserialize, Serialize};
 
 use crate::Session;
-use crate::stay::Kick;
+use crate::course::Wish;
 
 /// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal,
 /// before anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).
@@ -255,18 +255,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// O-12: what we propose of all that we would like, and whether the user's change is in it. Of duties that may not
     /// be done together the exclusions come first, which everybody may do.
-    pub(crate) fn permitted_wish(&self, wish: Change, for_action: bool) -> Option<(Change, bool)> {
-        if self.permits_us(&wish).is_ok() {
-            return Some((wish, for_action));
+    pub(crate) fn permitted_wish(&self, wish: Wish) -> Option<Wish> {
+        if self.permits_us(&wish.change).is_ok() {
+            return Some(wish);
         }
         let stay = self.stay.as_ref()?;
-        let is_back = |member: &&MemberId| stay.channel.contains(member);
-        let is_on_its_way_out = |member: &MemberId| !stay.kicks.get(member).is_some_and(Kick::is_vain);
-        if stay.departed.keys().filter(is_back).any(is_on_its_way_out) {
+        if stay.door.puts_out_first(&stay.channel) {
             return None; // T-7: they are put out first; then it is ours to do.
         }
-        let gone = wish.exclude.minus(&stay.channel);
-        (!gone.is_empty()).then(|| (Change::exclude(gone), false))
+        let gone = wish.change.exclude.minus(&stay.channel);
+        (!gone.is_empty()).then(|| Wish {
+            change: Change::exclude(gone),
+            for_action: false,
+        })
     }
 }
 

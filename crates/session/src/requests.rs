@@ -7,7 +7,6 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 
 use crate::Session;
-use crate::stay::Kick;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// K-14: publishes what others may need to include us.
@@ -17,9 +16,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 bytes: packet::frame(Frame::Announcement, &announcement),
             });
             if let Some(stay) = &mut self.stay {
-                let wait = self.settings.timing.announcement_delay(stay.announcements);
-                stay.announce_at = self.clock.now().after(wait);
-                stay.announcements = stay.announcements.saturating_add(1);
+                stay.arrival.announced(&self.settings.timing, self.clock.now());
             }
         }
     }
@@ -30,7 +27,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let rank = self.rank(first);
         let turn = self.clock.now().after(self.settings.timing.turn(rank));
         if let Some(stay) = &mut self.stay {
-            stay.kicks.entry(member).or_insert(Kick::due(turn));
+            stay.door.put_out(member, turn);
         }
     }
 
@@ -38,7 +35,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// again if it wants to (T-12): one of them may not answer, or not be there, or have been told of others than we were.
     pub(crate) fn clear_the_door(&mut self, first: &MemberId) {
         let members = self.members().clone();
-        let Some(stay) = self.stay.as_ref().filter(|stay| stay.resolver.is_member()) else {
+        let Some(stay) = self.stay.as_ref().filter(|stay| stay.chain.resolver.is_member()) else {
             return;
         };
         for member in stay.channel.minus(&members) {
@@ -50,16 +47,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if self.is_going() {
             return; // The others may have let them in again, without us.
         }
-        let (now, again) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
-        let mut due = Vec::new();
-        for (member, kick) in &mut stay.kicks {
-            if kick.at <= now {
-                kick.at = now.after(again);
-                kick.asked = kick.asked.saturating_add(1);
-                due.push(member.clone());
-            }
-        }
+        let due = stay.door.kicks_due(&self.settings.timing, self.clock.now());
         for member in due {
             self.act(ChannelAction::Kick { member });
         }

@@ -7,6 +7,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{AssociatedData, GroupKeyAgreement};
 use serde::{Deserialize, Serialize};
 
+use crate::due::{Due, DueReason};
 use crate::{ActionKind, Session};
 
 /// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
@@ -70,6 +71,15 @@ impl Estranged {
         self.since.remove(member);
     }
 
+    /// The next moment at which something is due here.
+    pub(crate) fn next_due(&self, now: Time) -> Option<Due> {
+        let dues = [
+            Due::new(DueReason::Reunite, self.decide_at),
+            Due::new(DueReason::LookForCompany, self.look_at),
+        ];
+        Due::first(dues, now)
+    }
+
     /// All of them.
     fn members(&self) -> MemberSet {
         self.since.keys().cloned().collect()
@@ -112,8 +122,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn is_from_elsewhere(&self, data: &AssociatedData) -> bool {
         let me = self.gka.me();
         self.stay.as_ref().is_some_and(|stay| {
-            if stay.resolver.is_member() {
-                !stay.resolver.has_seen(&data.parent)
+            if stay.chain.resolver.is_member() {
+                !stay.chain.resolver.has_seen(&data.parent)
             } else {
                 data.before.contains(me) && data.after.contains(me)
             }
@@ -135,11 +145,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if stay.estranged.decide_at > now {
             return;
         }
-        let keyless = stay.bad_share;
+        let keyless = stay.course.is_keyless();
         if going || parting || stay.estranged.since.is_empty() && !keyless {
             return stay.estranged.rest();
         }
-        if !stay.resolver.is_member() {
+        if !stay.chain.resolver.is_member() {
             let elsewhere = stay.estranged.members();
             return self.come_back(elsewhere);
         }
@@ -154,7 +164,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let Some(stay) = &mut self.stay else { return };
         // Whoever is elsewhere still shows it again; whoever has another chain need not.
-        let differences = stay.resolver.differences();
+        let differences = stay.chain.resolver.differences();
         let estranged = &mut stay.estranged;
         estranged
             .since
@@ -224,10 +234,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// We are out, and enter again after a while.
     pub(crate) fn begin_anew(&mut self, cx: &mut Context<'_>) {
-        let retry_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
+        let enter_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
         self.begin(ActionKind::Join);
         if let Some(action) = self.actions.current_mut() {
-            action.retry_at = retry_at;
+            action.enter_at(enter_at);
         }
     }
 }

@@ -122,7 +122,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 if let Err(error) = self.gka.learn(&self.name, from, body) {
                     self.skip(from, &error);
                 } else if let Some(stay) = &mut self.stay {
-                    stay.unready.remove(from);
+                    stay.door.announced(from);
                 }
             }
             Ok(_) => {}

@@ -11,12 +11,13 @@ use concilium_transcript::Transcript;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::stay::{Proposal, Running, Stay};
+use crate::course::{Course, CourseOf, Proposal, Running};
+use crate::stay::Stay;
 use crate::subsession::Subsession;
 use crate::{RestoreError, Session, Settings};
 
 /// The version of snapshots that this code writes and reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A byte string on its way into or out of a snapshot; erased when dropped.
 #[derive(Serialize, Deserialize)]
@@ -106,43 +107,25 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     fn push_stay(parts: &mut Parts, stay: &Stay<G>) {
-        parts.push(&(
-            &stay.channel,
-            stay.entered_at,
-            &stay.seniors,
-            &stay.hopefuls,
-            stay.found_at,
-            (&stay.heirs, &stay.unready),
-        ));
-        parts.push(&stay.resolver);
-        parts.push(&(&stay.departed, &stay.excluded, &stay.kicks));
-        parts.push(&(
-            stay.bad_share,
-            (stay.retry_at, stay.aborted, stay.include_at),
-            (stay.announcements, stay.announce_at),
-            stay.unsure_until,
-            stay.departure,
-            &stay.owing,
-            stay.included_at,
-        ));
+        parts.push(&(&stay.channel, stay.entered_at, stay.departure));
+        parts.push(&stay.arrival);
+        parts.push(&stay.door);
+        parts.push(&stay.chain);
         parts.push(&stay.estranged);
-        parts.push(&stay.keys.is_some());
-        if let Some(keys) = &stay.keys {
+        let course = &stay.course;
+        parts.push(&course.pace);
+        parts.push(&course.keys.is_some());
+        if let Some(keys) = &course.keys {
             parts.push_bytes(&keys.export());
         }
-        parts.push(&(stay.proposal.is_some(), stay.refused.len() as u64));
-        for proposal in stay.proposal.iter().chain(&stay.refused) {
+        parts.push(&(course.proposal.is_some(), course.refused.len() as u64));
+        for proposal in course.proposal.iter().chain(&course.refused) {
             parts.push_bytes(&proposal.packet);
             parts.push_bytes(&proposal.private.export());
-            parts.push(&(
-                &proposal.change,
-                proposal.for_action,
-                proposal.sent_at,
-                proposal.refused,
-            ));
+            parts.push(&(&proposal.wish, proposal.sent_at, proposal.refused));
         }
-        parts.push(&stay.operation.is_some());
-        if let Some(running) = &stay.operation {
+        parts.push(&course.operation.is_some());
+        if let Some(running) = &course.operation {
             parts.push(&(
                 running.initial,
                 running.for_action,
@@ -230,32 +213,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let private = gka
             .restore_proposal(&parts.bytes()?.0)
             .map_err(|_| RestoreError)?;
-        let (change, for_action, sent_at, refused) = parts.take()?;
+        let (wish, sent_at, refused) = parts.take()?;
         Ok(Proposal {
             packet,
             private,
-            change,
-            for_action,
+            wish,
             sent_at,
             refused,
         })
     }
 
-    fn take_stay(gka: &G, parts: &mut Reader) -> Result<Stay<G>, RestoreError> {
-        let (channel, entered_at, seniors, hopefuls, found_at, (heirs, unready)) = parts.take()?;
-        let resolver = parts.take()?;
-        let (departed, excluded, kicks) = parts.take()?;
-        let (
-            bad_share,
-            (retry_at, aborted, include_at),
-            announced,
-            unsure_until,
-            departure,
-            owing,
-            included_at,
-        ) = parts.take()?;
-        let estranged = parts.take()?;
-        let (announcements, announce_at) = announced;
+    fn take_course(gka: &G, parts: &mut Reader) -> Result<CourseOf<G>, RestoreError> {
+        let pace = parts.take()?;
         let keys = parts.optional(|parts| gka.restore_state(&parts.bytes()?.0).map_err(|_| RestoreError))?;
         let (proposal, refused): (bool, u64) = parts.take()?;
         let proposal = if proposal {
@@ -278,33 +247,26 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 deadline,
             })
         })?;
-        Ok(Stay {
-            channel,
-            entered_at,
-            seniors,
-            hopefuls,
-            found_at,
-            heirs,
-            unready,
-            resolver,
+        Ok(Course {
             keys,
             proposal,
             refused,
             operation,
-            departed,
-            excluded,
-            kicks,
-            bad_share,
-            retry_at,
-            aborted,
-            include_at,
-            unsure_until,
+            pace,
+        })
+    }
+
+    fn take_stay(gka: &G, parts: &mut Reader) -> Result<Stay<G>, RestoreError> {
+        let (channel, entered_at, departure) = parts.take()?;
+        Ok(Stay {
+            channel,
+            entered_at,
             departure,
-            owing,
-            announcements,
-            announce_at,
-            estranged,
-            included_at,
+            arrival: parts.take()?,
+            door: parts.take()?,
+            chain: parts.take()?,
+            estranged: parts.take()?,
+            course: Self::take_course(gka, parts)?,
         })
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::LazyLock;
 
-use concilium_core::{MemberId, MemberSet, Time};
+use concilium_core::{MemberId, MemberSet};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 
-use crate::stay::MAX_ABORTED;
 use crate::{Session, SessionState};
 
 /// What is answered while there is nobody.
@@ -19,7 +18,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let resolver = self
             .stay
             .as_ref()
-            .map(|stay| &stay.resolver)
+            .map(|stay| &stay.chain.resolver)
             .filter(|resolver| resolver.is_member());
         resolver
             .and_then(|resolver| resolver.head())
@@ -33,7 +32,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             None if self.actions.is_joining() => SessionState::Joining,
             None => SessionState::Parted,
             Some(stay) if stay.departure.is_under_way() || self.actions.is_parting() => SessionState::Parting,
-            Some(stay) if stay.resolver.is_member() => SessionState::Joined,
+            Some(stay) if stay.chain.resolver.is_member() => SessionState::Joined,
             Some(_) => SessionState::Joining,
         }
     }
@@ -43,12 +42,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &self.stay else {
             return MemberSet::new();
         };
-        if stay.departed.is_empty() {
+        if stay.door.departed().next().is_none() {
             return stay.channel.clone();
         }
         stay.channel
             .iter()
-            .filter(|member| !stay.departed.contains_key(*member))
+            .filter(|member| !stay.door.has_departed(member))
             .cloned()
             .collect()
     }
@@ -65,10 +64,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,
     /// and acknowledge what we still can read, until somebody includes us who then takes us for no member.
     pub(crate) fn may_be_out(&self) -> bool {
-        self.stay.as_ref().is_some_and(|stay| {
-            let running = stay.resolver.running();
-            running.is_some_and(|running| running.excludes(self.gka.me())) || stay.unsure_until < Time::NEVER
-        })
+        self.stay.as_ref().is_some_and(|stay| stay.chain.may_be_out())
     }
 
     /// Whether we are the only member of our session.
@@ -104,18 +100,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// have sent it before).
     pub(crate) fn expects_to_read(&self, from: &MemberId) -> bool {
         let Some(stay) = &self.stay else { return false };
-        let new_here = stay
-            .included_at
-            .is_some_and(|at| self.clock.now() < at.after(self.settings.timing.linger()));
-        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.bad_share
+        let new_here = stay.chain.is_new_here(&self.settings.timing, self.clock.now());
+        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.course.is_keyless()
     }
 
     /// T-17: whether we are with nobody: outside of the session; or alone in it and, as far as we are told, in the channel;
     /// or alone, and whoever is there cannot be included.
     pub(crate) fn lacks_company(&self) -> bool {
         self.stay.as_ref().is_some_and(|stay| {
-            let nobody_comes = stay.channel.len() == 1 || stay.aborted >= MAX_ABORTED;
-            !stay.resolver.is_member() || self.is_alone() && nobody_comes
+            let nobody_comes = stay.channel.len() == 1 || stay.course.is_stuck();
+            !stay.chain.resolver.is_member() || self.is_alone() && nobody_comes
         })
     }
 }

@@ -10,6 +10,8 @@ use concilium_server_order::Link;
 use concilium_transcript::{Entry, InsertError, Inserted, Outcome, Transcript};
 use serde::{Deserialize, Serialize};
 
+use crate::due::{Due, DueReason};
+
 /// What the session keeps with each message of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -297,28 +299,25 @@ impl<E: MessageEncryptor> Subsession<E> {
     }
 
     /// The next moment at which something is due here.
-    pub(crate) fn next_timeout(&self, now: Time, timing: &Timing) -> Time {
+    pub(crate) fn next_due(&self, timing: &Timing, now: Time) -> Option<Due> {
         let state = &self.state;
         let finish = state.own_finish.map_or(Time::NEVER, |(_, until)| until);
-        let waits = self
-            .transcript
-            .deferred()
-            .map(|deferred| deferred.since.after(timing.patience()));
+        let parents = self.transcript.deferred().map(|deferred| {
+            let overdue = deferred.since.after(timing.patience());
+            Due::new(DueReason::MissParents, overdue)
+        });
+        let absence = state.monitor.first_deadline().after(timing.absence());
         let own = [
-            state.ack.due(),
-            state.monitor.next_timeout(now),
-            state.monitor.first_deadline().after(timing.absence()),
-            state.resends.next_timeout(),
-            state.presence.ask_at(),
-            state.confirm_due,
-            finish,
-            state.closes_at,
+            Due::new(DueReason::Acknowledge, state.ack.due()),
+            Due::new(DueReason::MissAcknowledgement, state.monitor.next_timeout(now)),
+            Due::new(DueReason::MissMember, absence),
+            Due::new(DueReason::Resend, state.resends.next_timeout()),
+            Due::new(DueReason::Ask, state.presence.ask_at()),
+            Due::new(DueReason::Confirm, state.confirm_due),
+            Due::new(DueReason::EndFinish, finish),
+            Due::new(DueReason::CloseSubsession, state.closes_at),
         ];
-        own.into_iter()
-            .chain(waits)
-            .filter(|at| *at > now)
-            .min()
-            .unwrap_or(Time::NEVER)
+        Due::first(own.into_iter().chain(parents), now)
     }
 }
 

@@ -297,7 +297,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         subsession.state.presence.heard(author, now);
         if which == Which::Current
             && let Some(stay) = &mut self.stay
-            && !stay.resolver.differences().contains_key(author)
+            && !stay.chain.resolver.differences().contains_key(author)
         {
             stay.estranged.forget(author);
         }
@@ -357,33 +357,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// A member authenticates where it stands in the chain of operations (O-10).
     fn confirmed(&mut self, member: &MemberId, link: Link) {
         let Some(stay) = &mut self.stay else { return };
-        match stay.resolver.confirm(member, link) {
+        match stay.chain.confirm(member, link, self.clock.now()) {
             Confirmation::Different => {
                 self.warn(WarningKind::InconsistentHistory, MemberSet::of(member.clone()));
             }
-            confirmation => {
-                if confirmation == Confirmation::Consistent && member != self.gka.me() {
-                    stay.unsure_until = Time::NEVER; // The operation that excluded us has failed for the others too.
+            Confirmation::Consistent => {
+                if stay.chain.is_confirmed() {
+                    self.reunions = 0;
                 }
-                match confirmation {
-                    Confirmation::Consistent => {
-                        stay.owing.remove(member);
-                        if stay.owing.is_empty() && stay.resolver.differences().is_empty() {
-                            self.reunions = 0;
-                        }
-                        self.clear_warnings(|warning| {
-                            warning.kind == WarningKind::ChainUnconfirmed && warning.members.contains(member)
-                        });
-                    }
-                    // The newest is still to come, and may have ended just now.
-                    Confirmation::Older => {
-                        stay.owing
-                            .entry(member.clone())
-                            .and_modify(|since| *since = self.clock.now());
-                    }
-                    _ => {}
-                }
+                self.clear_warnings(|warning| {
+                    warning.kind == WarningKind::ChainUnconfirmed && warning.members.contains(member)
+                });
             }
+            _ => {}
         }
     }
 
@@ -398,7 +384,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     ) -> Result<MessageId, SealError> {
         let me = self.gka.me().clone();
         let claim = match which {
-            Which::Current => self.stay.as_ref().and_then(|stay| stay.resolver.claim()),
+            Which::Current => self.stay.as_ref().and_then(|stay| stay.chain.resolver.claim()),
             Which::Past(_) => None,
         };
         let until = cx.now().after(self.settings.timing.finish());

@@ -7,7 +7,7 @@ use concilium_core::{Context, MemberId, MemberSet, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
 
-use crate::stay::Kick;
+use crate::due::{Due, DueReason};
 use crate::{ActionOutcome, ActionStage, RejectionCause, Session};
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
@@ -35,46 +35,30 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens; `None`: nothing is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        let timing = &self.settings.timing;
-        let mut times = vec![self.waiting.next_timeout()];
-        if let Some(action) = self.actions.current() {
-            times.push(action.begun_at.after(timing.join_deadline()));
-            times.push(action.retry_at);
-        }
+        self.next_due().map(|due| due.at)
+    }
+
+    /// What is due next, and when the caller's clock will show it; for whoever asks why a session wakes.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Due> {
+        let (timing, now) = (&self.settings.timing, self.clock.now());
         let subsessions = self.subsessions();
-        times.extend(subsessions.map(|subsession| subsession.next_timeout(self.clock.now(), timing)));
-        if let Some(stay) = &self.stay {
-            times.extend(
-                stay.proposal
-                    .as_ref()
-                    .map(|sent| sent.sent_at.after(timing.channel_reply())),
-            );
-            times.extend(stay.operation.as_ref().map(|running| running.deadline));
-            times.extend(stay.kicks.values().map(|kick| kick.at));
-            times.extend(stay.unready.values().map(|unready| unready.again_at));
-            if let Some(first) = stay.departed.values().min() {
-                times.push(first.after(timing.turn(self.rank(None))));
-            }
-            times.extend([
-                stay.retry_at,
-                stay.departure.again_at(),
-                stay.include_at,
-                stay.announce_at,
-                stay.found_at,
-                stay.estranged.decide_at,
-                stay.estranged.look_at,
-                stay.unsure_until,
-            ]);
-            let deadline = timing.confirmation_deadline();
-            times.extend(stay.owing.values().map(|since| since.after(deadline)));
-            times.extend(self.refresh_due());
-        }
-        times
-            .into_iter()
-            .filter(|at| *at > self.clock.now())
-            .min()
-            .map(|at| self.clock.shows(at))
-            .filter(|at| *at < Time::NEVER)
+        let subsessions = subsessions.filter_map(|subsession| subsession.next_due(timing, now));
+        let stay = self.stay.as_ref();
+        let dues = [
+            self.waiting.next_due(now),
+            self.actions.next_due(timing, now),
+            stay.and_then(|stay| stay.chain.next_due(timing, now)),
+            stay.and_then(|stay| stay.door.next_due(timing, self.rank(None), now)),
+            stay.and_then(|stay| stay.course.next_due(timing, now)),
+            stay.and_then(|stay| stay.arrival.next_due(now)),
+            stay.and_then(|stay| stay.departure.next_due(now)),
+            stay.and_then(|stay| stay.estranged.next_due(now)),
+            self.refresh_due().map(|at| Due::new(DueReason::Refresh, at)),
+        ];
+        let first = Due::first(dues.into_iter().flatten().chain(subsessions), now)?;
+        let at = self.clock.shows(first.at);
+        (at < Time::NEVER).then_some(Due { at, ..first })
     }
 
     /// T-12: asks the channel again, until it makes no sense any more.
@@ -87,27 +71,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(action) = self.actions.current_mut() else {
             return;
         };
-        if action.begun_at.after(timing.join_deadline()) <= now {
+        if action.is_over(&timing, now) {
             return self.settle_action(ActionOutcome::TimedOut);
         }
-        if action.retry_at <= now {
-            action.retry_at = now.after(timing.channel_reply());
+        if action.enters(&timing, now) {
             self.act(ChannelAction::Enter);
         }
     }
 
     /// The channel seems to have lost a proposal of ours.
     fn expire_proposal(&mut self) {
-        let (now, wait) = (self.clock.now(), self.settings.timing.channel_reply());
         let Some(stay) = &mut self.stay else { return };
-        if let Some(lost) = stay
-            .proposal
-            .take_if(|proposal| proposal.sent_at.after(wait) <= now)
-        {
-            let (change, for_action) = (lost.change.clone(), lost.for_action);
-            // It may only be late, and count for the others: then we must know it.
-            stay.refuse(Some(lost));
-            self.rejected(change, for_action, RejectionCause::NoEcho);
+        let lost = stay.course.lose_proposal(&self.settings.timing, self.clock.now());
+        if let Some(wish) = lost {
+            self.rejected(wish, RejectionCause::NoEcho);
         }
     }
 
@@ -117,15 +94,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (now, wait) = (self.clock.now(), self.settings.timing.channel_reply());
         let me = self.gka.me();
         let Some(stay) = &mut self.stay else { return };
-        if stay.unsure_until < Time::NEVER && stay.unsure_until <= now {
-            stay.unsure_until = Time::NEVER;
+        if stay.chain.gives_up(now) {
             return self.leave();
         }
-        let Some(running) = stay.operation.as_mut().filter(|running| running.deadline <= now) else {
+        let Some(running) = stay
+            .course
+            .operation
+            .as_mut()
+            .filter(|running| running.deadline <= now)
+        else {
             return;
         };
         let initial = running.initial;
         if stay
+            .chain
             .resolver
             .running()
             .is_some_and(|running| running.after.contains(me))
@@ -149,14 +131,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         };
         // T-2: whoever enters while an operation runs is put out.
-        let idle = stay.proposal.is_none() && stay.resolver.running().is_none();
-        if idle && action.begun_at.after(self.settings.timing.join_deadline()) <= now {
+        let idle = stay.course.proposal.is_none() && stay.chain.resolver.running().is_none();
+        if idle && action.is_over(&self.settings.timing, now) {
             return self.settle_action(ActionOutcome::TimedOut);
         }
         let mut invited = MemberSet::new();
         for member in &change.include {
-            if stay.excluded.contains_key(member) {
-                stay.kicks.entry(member.clone()).or_insert(Kick::due(now)); // T-8
+            if stay.door.is_excluded(member) {
+                stay.door.put_out(member.clone(), now); // T-8
             } else if idle && !stay.channel.contains(member) && action.invited.insert(member.clone()) {
                 invited.insert(member.clone());
             }
@@ -176,16 +158,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn close_if_due(&mut self) {
         let now = self.clock.now();
         self.close_past(|_, past| past.state.closes_at <= now);
-        let Some(stay) = self.stay.as_ref().filter(|stay| !stay.excluded.is_empty()) else {
+        let Some(stay) = &self.stay else { return };
+        let excluded: Vec<(MemberId, MemberId)> = stay
+            .door
+            .excluded()
+            .map(|(member, by)| (member.clone(), by.clone()))
+            .collect();
+        if excluded.is_empty() {
             return;
-        };
+        }
         let present = self.present();
         if self.past.iter().all(|past| past.is_consistent(&present)) {
-            let excluded: Vec<(MemberId, MemberId)> = stay
-                .excluded
-                .iter()
-                .map(|(member, by)| (member.clone(), by.clone()))
-                .collect();
             for (member, by) in excluded {
                 self.kick_in_turn(member, Some(&by));
             }

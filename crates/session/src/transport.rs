@@ -1,15 +1,13 @@
 //! The channel and the session: who comes and goes, and what that calls for (T rules).
 
-use concilium_core::{Context, MemberId, MemberSet, PacketId, Time};
+use concilium_core::{Context, MemberId, MemberSet, PacketId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
-use concilium_server_order::{Outcome, Resolver};
+use concilium_server_order::Outcome;
 
+use crate::chain::Chain;
 use crate::stay::Stay;
 use crate::{ActionKind, ActionOutcome, Event, FailureCause, Session, WarningKind};
-
-/// So many turns a member who is left alone has to be heard in, before we take it that there is none (T-11).
-const FOUND_AFTER_TURNS: usize = 4;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// We are in the channel.
@@ -29,27 +27,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// wait for us, come in.
     pub(crate) fn found_if_senior(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
-        if !stay.seniors.is_empty() || stay.resolver.is_synchronised() {
-            stay.found_at = Time::NEVER;
-            return;
-        }
-        if !stay.hopefuls.is_empty() && stay.found_at == Time::NEVER {
-            // Somebody who came after us may be a member already. Members who are left alone say so at once, by
-            // excluding whoever has left.
-            stay.found_at = self
-                .clock
-                .now()
-                .after(self.settings.timing.turn(FOUND_AFTER_TURNS));
-        }
-        if !stay.hopefuls.is_empty() && self.clock.now() < stay.found_at {
+        let in_step = stay.chain.resolver.is_synchronised();
+        if !stay
+            .arrival
+            .founds(in_step, &self.settings.timing, self.clock.now())
+        {
             return;
         }
         let Ok(parent) = cx.random() else {
             return; // Tried again at the next event.
         };
         let me = self.gka.me().clone();
-        stay.heirs = stay.channel.minus(&MemberSet::of(me.clone()));
-        stay.resolver = Resolver::found(me.clone(), PacketId::from_bytes(parent)); // O-2
+        stay.arrival
+            .founded(stay.channel.minus(&MemberSet::of(me.clone())));
+        stay.chain = Chain::found(me.clone(), PacketId::from_bytes(parent));
         let members = MemberSet::of(me);
         self.emit(Event::MembershipChanged {
             subsession: None,
@@ -66,10 +57,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn announce_if_due(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
         let Some(stay) = &mut self.stay else { return };
-        if stay.resolver.is_synchronised() {
-            stay.announce_at = Time::NEVER;
-        } else if stay.announce_at <= now {
-            stay.announce_at = Time::NEVER;
+        let in_step = stay.chain.resolver.is_synchronised();
+        if stay.arrival.announces_again(in_step, now) {
             self.announce(cx);
         }
     }
@@ -88,12 +77,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 // T-12: kicked while trying to join: again, after a while.
                 let (now, timing) = (self.clock.now(), self.settings.timing);
                 let was_let_in = stay.entered_at.after(timing.join_deadline()) <= now;
-                let retry_at = now.after(timing.rejoin_delay(cx));
+                let enter_at = now.after(timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
-                    action.retry_at = retry_at;
+                    action.enter_at(enter_at);
                     // T-17 is our own wish, and T-18 meant for all who wait: neither is a refusal.
                     if stay.departure.comes_back() || was_let_in {
-                        action.begun_at = now;
+                        action.wait_anew(now);
                     }
                 }
             }
@@ -113,15 +102,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         }
         stay.estranged.forget(&member);
-        let is_member = stay.resolver.is_member();
+        let is_member = stay.chain.resolver.is_member();
         self.announce(cx); // K-14: whoever comes after us has not seen what we announced.
         let Some(stay) = self.stay.as_mut().filter(|_| is_member) else {
             return;
         };
         self.waiting.forget(&member);
-        let running = stay.resolver.running();
+        let running = stay.chain.resolver.running();
         let stranger = running.is_some_and(|running| !running.after.contains(&member)); // T-2
-        if stranger || stay.departed.contains_key(&member) {
+        if stranger || stay.door.has_departed(&member) {
             // T-7 too: who still has to be excluded is kept out until then.
             let author = running.map(|running| running.author.clone());
             self.kick_in_turn(member, author.as_ref());
@@ -139,13 +128,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         }
         self.gka.forget(member); // K-14: it announces itself when it comes again.
-        stay.seniors.remove(member);
-        stay.hopefuls.remove(member);
-        stay.heirs.remove(member);
-        stay.unready.remove(member);
-        stay.kicks.remove(member);
+        stay.arrival.left(member);
         stay.estranged.forget(member);
-        if stay.excluded.remove(member).is_some()
+        if stay.door.left(member)
             && let Some(action) = self.actions.current_mut()
         {
             action.invited.remove(member); // T-8: out at last, it can be invited now.
@@ -155,17 +140,18 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 subsession.state.gone.insert(member.clone());
             }
         }
-        let failed = stay.resolver.left(member, &stay.channel); // T-5
+        let failed = stay.chain.resolver.left(member, &stay.channel); // T-5
         self.clear_warnings(|warning| {
             warning.kind == WarningKind::MemberAbsent && warning.members.contains(member)
         });
         let Some(stay) = &mut self.stay else { return };
         let is_member = stay
+            .chain
             .resolver
             .head()
             .is_some_and(|head| head.members.contains(member));
-        if stay.resolver.is_member() && is_member {
-            stay.departed.insert(member.clone(), self.clock.now()); // T-4, T-6
+        if stay.chain.resolver.is_member() && is_member {
+            stay.door.depart(member.clone(), self.clock.now()); // T-4, T-6
         }
         if let Some(record) = failed {
             let cause = match &record.outcome {

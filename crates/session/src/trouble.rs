@@ -15,7 +15,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn look_for_trouble(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
         for (from, suspicious) in self.waiting.expire(now) {
-            let stay = self.stay.as_ref().filter(|stay| stay.resolver.is_member());
+            let stay = self.stay.as_ref().filter(|stay| stay.chain.resolver.is_member());
             if stay.is_some_and(|stay| stay.channel.contains(&from) || self.is_alone()) {
                 self.estranged(&from, cx);
             }
@@ -72,11 +72,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// excluded (T-7).
     fn look_for_vain_kicks(&mut self) {
         let Some(stay) = &self.stay else { return };
-        let kicks = stay.kicks.iter().filter(|(_, kick)| kick.is_vain());
-        let there: Vec<_> = kicks
-            .map(|(member, _)| member.clone())
-            .filter(|member| stay.departed.contains_key(member))
-            .collect();
+        let there: Vec<_> = stay.door.put_out_in_vain().cloned().collect();
         for member in there {
             self.warn(WarningKind::MemberAbsent, MemberSet::of(member));
         }
@@ -142,13 +138,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// O-10: a member that should have confirmed the chain by now.
     fn look_for_missing_confirmations(&mut self) {
         let Some(stay) = &self.stay else { return };
-        let deadline = self.settings.timing.confirmation_deadline();
-        let late = stay
-            .owing
-            .iter()
-            .filter(|(_, since)| since.after(deadline) <= self.clock.now());
-        let late: MemberSet = late.map(|(member, _)| member.clone()).collect();
-        if stay.bad_share || self.is_going() {
+        let late = stay.chain.late(&self.settings.timing, self.clock.now());
+        if stay.course.is_keyless() || self.is_going() {
             return;
         }
         let late = late.intersection(&self.present());
@@ -164,7 +155,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// is decided when it ends.
     fn look_for_differences(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = &self.stay else { return };
-        let differing: Vec<MemberId> = stay.resolver.differences().keys().cloned().collect();
+        let differing: Vec<MemberId> = stay.chain.resolver.differences().keys().cloned().collect();
         for member in differing {
             self.estranged(&member, cx);
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(member));

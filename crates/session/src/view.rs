@@ -94,7 +94,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The hash over all accepted operations (O-5).
     #[must_use]
     pub fn chain(&self) -> Option<ChainHash> {
-        self.stay.as_ref()?.resolver.head().map(|head| head.link.chain)
+        self.stay
+            .as_ref()?
+            .chain
+            .resolver
+            .head()
+            .map(|head| head.link.chain)
     }
 
     /// Whether we hold our place in the chain on others' word so far (O-8).
@@ -102,13 +107,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub fn is_provisional(&self) -> bool {
         self.stay
             .as_ref()
-            .is_some_and(|stay| stay.resolver.is_provisional())
+            .is_some_and(|stay| stay.chain.resolver.is_provisional())
     }
 
     /// The operation that runs.
     #[must_use]
     pub fn operation(&self) -> Option<OperationView> {
-        let running = self.stay.as_ref()?.resolver.running()?;
+        let running = self.stay.as_ref()?.chain.resolver.running()?;
         let change = Change::between(&running.before, &running.after);
         Some(OperationView {
             initial: running.id,
@@ -120,7 +125,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// The operations that have ended since we joined, newest last.
     #[must_use]
     pub fn history(&self) -> &[Record] {
-        self.stay.as_ref().map_or(&[], |stay| stay.resolver.history())
+        self.stay
+            .as_ref()
+            .map_or(&[], |stay| stay.chain.resolver.history())
     }
 
     /// The warnings in force, and which there ever were.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use concilium_core::{MemberId, Time, wire};
 use serde::{Deserialize, Serialize};
 
+use crate::due::{Due, DueReason};
+
 /// The most packets of one sender that wait: more than anyone sends while an operation ends.
 const MAX_PACKETS: usize = 64;
 
@@ -71,13 +73,10 @@ impl WaitingRoom {
     }
 
     /// When the next packet has waited long enough.
-    pub(crate) fn next_timeout(&self) -> Time {
-        self.senders
-            .values()
-            .filter_map(|queue| queue.front())
-            .map(|waiting| waiting.until)
-            .min()
-            .unwrap_or(Time::NEVER)
+    pub(crate) fn next_due(&self, now: Time) -> Option<Due> {
+        let first = self.senders.values().filter_map(|queue| queue.front());
+        let dues = first.map(|waiting| Due::new(DueReason::MissKeys, waiting.until));
+        Due::first(dues, now)
     }
 
     /// What a sender has here is no longer of interest.
@@ -122,10 +121,11 @@ mod tests {
         room.push(&from, waiting(5, 10));
         room.push(&from, waiting(5, 10));
         room.push(&from, waiting(6, 10));
-        assert_eq!(room.next_timeout(), Time::from_millis(5));
+        let due = room.next_due(Time::ZERO).unwrap();
+        assert_eq!(due, Due::new(DueReason::MissKeys, Time::from_millis(5)));
         assert_eq!(room.expire(Time::from_millis(4)), []);
         assert_eq!(room.expire(Time::from_millis(5)), [(from.clone(), false)]);
         assert_eq!(room.expire(Time::from_millis(6)), [(from, true)]);
-        assert_eq!(room.next_timeout(), Time::NEVER);
+        assert_eq!(room.next_due(Time::ZERO), None);
     }
 }

@@ -1,16 +1,16 @@
 //! What we want the members to be, and proposing it: derived from the state each time, never kept (decision 0006).
 
-use concilium_core::{Change, Context, MemberId, MemberSet, Time};
+use concilium_core::{Change, Context, MemberId, Time};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
-use crate::stay::{Stay, Unready};
+use crate::course::Wish;
 use crate::{ActionKind, ActionOutcome, RejectionCause, Session};
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// When our contribution to the keys, the oldest of all, is due for a refresh (C-11).
     pub(crate) fn refresh_due(&self) -> Option<Time> {
-        let keys = self.stay.as_ref()?.keys.as_ref()?;
+        let keys = self.stay.as_ref()?.course.keys.as_ref()?;
         let after = self.settings.refresh_after?;
         let ages = self.gka.ages(keys);
         ages.oldest()
@@ -18,28 +18,26 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .map(|(_, since)| since.after(after))
     }
 
-    /// What we want the members to be, if it is anything else than they are; and whether the user wants it, or our
-    /// duties do.
-    pub(crate) fn wish(&self) -> Option<(Change, bool)> {
+    /// What we want the members to be, if it is anything else than they are.
+    fn wish(&self) -> Option<Wish> {
         let stay = self.stay.as_ref()?;
-        let head = stay.resolver.head()?;
-        let unsure = stay.unsure_until < Time::NEVER;
-        let busy =
-            stay.resolver.running().is_some() || stay.proposal.is_some() || stay.departure.is_under_way();
-        if busy || unsure || stay.bad_share || !stay.resolver.is_member() || self.actions.is_parting() {
+        let head = stay.chain.resolver.head()?;
+        let unsure = stay.chain.is_unsure();
+        let busy = stay.chain.resolver.running().is_some()
+            || stay.course.proposal.is_some()
+            || stay.departure.is_under_way();
+        if busy
+            || unsure
+            || stay.course.is_keyless()
+            || !stay.chain.resolver.is_member()
+            || self.actions.is_parting()
+        {
             return None;
         }
         let members = &head.members;
-        let unwanted = |member: &MemberId| {
-            members.contains(member)
-                || stay.excluded.contains_key(member)
-                || stay.departed.contains_key(member)
-                || stay.kicks.contains_key(member)
-        };
-        let unready = |member: &MemberId| {
-            let found = stay.unready.get(member);
-            found.is_some_and(|unready| unready.again_at > self.clock.now())
-        };
+        let now = self.clock.now();
+        let unwanted = |member: &MemberId| members.contains(member) || stay.door.is_barred(member);
+        let unready = |member: &MemberId| stay.door.is_unready(member, now);
         let mut wish = Change::refresh();
         let mut for_action = false;
         let mut refresh = false;
@@ -54,46 +52,43 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 (wish, for_action, refresh) = (Change { include, exclude }, true, change.is_refresh());
             }
         }
-        if stay.retry_at <= self.clock.now() {
+        if stay.course.has_rested(now) {
             let comers = if self.settings.auto_include {
                 stay.channel.minus(members) // T-1
             } else {
-                stay.heirs.clone() // T-11
+                stay.arrival.heirs().clone() // T-11
             };
-            if stay.include_at <= self.clock.now() {
+            if stay.course.may_include(now) {
                 let comers = comers
                     .into_iter()
                     .filter(|member| !unwanted(member) && !unready(member))
                     .collect();
-                let comers = stay.in_turn(self.permitted_comers(&wish, comers));
+                let comers = stay.course.in_turn(self.permitted_comers(&wish, comers));
                 wish.include.extend(comers);
             }
-            refresh |= self.refresh_due().is_some_and(|due| due <= self.clock.now());
+            refresh |= self.refresh_due().is_some_and(|due| due <= now);
         }
         // T-4, T-6: together with whatever else there is to do, or when it is our turn.
-        let our_turn = stay.departed.values().min().is_some_and(|first| {
-            let turn = self.settings.timing.turn(self.rank(None));
-            first.after(turn) <= self.clock.now() && stay.retry_at <= self.clock.now()
-        });
+        let turn = stay.door.exclusion_turn(&self.settings.timing, self.rank(None));
+        let our_turn = turn <= now && stay.course.has_rested(now);
         if our_turn || refresh || !wish.is_refresh() {
-            wish.exclude.extend(
-                stay.departed
-                    .keys()
-                    .filter(|member| members.contains(member))
-                    .cloned(),
-            );
+            let departed = stay.door.departed().filter(|member| members.contains(member));
+            wish.exclude.extend(departed.cloned());
         }
         if !refresh && wish.is_refresh() {
             return None;
         }
-        self.permitted_wish(wish, for_action)
+        self.permitted_wish(Wish {
+            change: wish,
+            for_action,
+        })
     }
 
     /// Proposes what we want, if there is anything and the group is free to hear it.
     pub(crate) fn pursue(&mut self, cx: &mut Context<'_>) -> Result<(), ProposeError> {
         self.settle_forbidden();
-        while let Some((change, for_action)) = self.wish() {
-            match self.propose(change, for_action, cx) {
+        while let Some(wish) = self.wish() {
+            match self.propose(wish, cx) {
                 Err(error) if self.set_aside(&error) => {} // The rest of it, then.
                 result => return result,
             }
@@ -115,19 +110,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             _ => return false,
         };
         let Some(stay) = &mut self.stay else { return false };
-        let known = stay.unready.get(member).copied();
-        let unready = Unready {
-            since: known.map_or(now, |unready| unready.since),
-            again_at: now.after(timing.channel_reply()),
-        };
-        stay.unready.insert(member.clone(), unready);
-        if is_silent && unready.since.after(timing.join_deadline()) <= now {
+        let aside = stay.door.set_aside(member, &timing, now);
+        if is_silent && aside.for_long {
             self.kick_in_turn(member.clone(), None); // T-18
-        } else if !is_silent && known.is_none() {
+        } else if !is_silent && aside.is_new {
             let me = self.gka.me().clone();
             self.skip(&me, error);
         }
-        known != Some(unready)
+        aside.has_changed
     }
 
     /// O-12: what the user wants is forbidden by now, since others have come or gone.
@@ -135,7 +125,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (Some(stay), Some(change)) = (&self.stay, self.actions.change()) else {
             return;
         };
-        if stay.resolver.running().is_some() || stay.proposal.is_some() || !stay.resolver.is_member() {
+        if stay.chain.resolver.running().is_some()
+            || stay.course.proposal.is_some()
+            || !stay.chain.resolver.is_member()
+        {
             return;
         }
         let left_to_do = Change {
@@ -153,9 +146,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// What we wanted to propose cannot be proposed.
     pub(crate) fn cannot_propose(&mut self, error: &ProposeError) {
-        let retry_at = self.clock.now().after(self.settings.timing.channel_reply());
         if let Some(stay) = &mut self.stay {
-            stay.retry_at = retry_at;
+            stay.course.rest(&self.settings.timing, self.clock.now());
         }
         let me = self.gka.me().clone();
         self.skip(&me, error);
@@ -165,17 +157,5 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         ) {
             self.settle_action(ActionOutcome::Rejected(RejectionCause::Other(error.to_string())));
         }
-    }
-}
-
-impl<G: GroupKeyAgreement> Stay<G> {
-    /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
-    /// who does not answer keeps nobody else out.
-    fn in_turn(&self, comers: MemberSet) -> MemberSet {
-        let Some(turn) = self.aborted.checked_sub(1) else {
-            return comers;
-        };
-        let places = comers.len().max(1);
-        comers.into_iter().skip(turn as usize % places).take(1).collect()
     }
 }
