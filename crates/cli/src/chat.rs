@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium::channel::ChannelEvent;
+use concilium::gka::ProposeError;
 use concilium::keys::VerifyingKey;
 use concilium::{ActionError, Change, Event, MemberId, MessageId, SessionState, Settings, Time};
 use concilium_parts::{Owner, Sessions as _};
@@ -433,7 +434,7 @@ impl Chat {
     fn report(&self, result: Result<(), ActionError>) {
         match result {
             Ok(()) => {}
-            Err(error) if error.word() == "unknown-identity" => self.tell(&format!(
+            Err(error @ ActionError::Propose(ProposeError::UnknownIdentity(_))) => self.tell(&format!(
                 "not done: {error}. They show their key when they enter the channel; answer the question, or /trust NAME"
             )),
             Err(error) => self.tell(&format!("not done: {error}")),

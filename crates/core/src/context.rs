@@ -10,7 +10,7 @@ use crate::{Secret, Time};
 
 /// The random source failed, or gave bytes that no working one gives. Nothing was sent; try again with a
 /// source that works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("the random source failed; give the session a working cryptographic random generator")]
 pub struct RandomnessError;
 

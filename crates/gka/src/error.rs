@@ -1,9 +1,10 @@
 //! What can go wrong in a key agreement, and what it means for the packet in hand.
 
 use concilium_core::{MemberId, RandomnessError, wire::DecodeError};
+use serde::{Deserialize, Serialize};
 
 /// Why an operation could not be proposed. Nothing has changed and nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ProposeError {
     /// The members before and after do not fit our state, or we are not among them.
@@ -88,7 +89,7 @@ pub struct Failure {
 }
 
 /// What was wrong with a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Reason {
     /// The payload cannot be read.
@@ -128,6 +129,12 @@ pub enum Reason {
     /// We have no state that the operation could start from.
     #[error("we hold no state to start from")]
     NoState,
+    /// Our random source failed when our part in the operation was due: nobody is to blame.
+    #[error("our random source failed")]
+    NoRandomness,
+    /// The key agreement broke its contract: it gave keys that do not fit the members.
+    #[error("the key agreement gave keys that do not fit the members")]
+    UnfitKeys,
     /// It includes us by an announcement that has served already, or that we never made (K-14). Nobody need be to blame: the
     /// channel may have shown its author an old one.
     #[error("it includes us by an announcement of ours that has served or is unknown to us")]

@@ -8,7 +8,7 @@ pub struct EventKind(&'static str);
 
 impl EventKind {
     /// The names of all kinds. Each event has exactly one, so that `action-settled` is no `action`.
-    const ALL: [&'static str; 19] = [
+    const ALL: [&'static str; 20] = [
         "state-changed",
         "message",
         "unknown-message",
@@ -27,6 +27,7 @@ impl EventKind {
         "action-settled",
         "warning-raised",
         "warning-cleared",
+        "cannot-propose",
         "skipped",
     ];
 
@@ -61,6 +62,7 @@ impl EventKind {
             Event::Action { .. } => "action",
             Event::WarningRaised(_) => "warning-raised",
             Event::WarningCleared(_) => "warning-cleared",
+            Event::CannotPropose { .. } => "cannot-propose",
             Event::Skipped { .. } => "skipped",
             _ => "unknown",
         })

@@ -195,6 +195,7 @@ fn session_event(event: &Event) -> Fields {
             ("stage", text(format_args!("{stage:?}"))),
         ],
         Event::WarningRaised(warning) | Event::WarningCleared(warning) => warning_fields(warning),
+        Event::CannotPropose { cause } => vec![("why", text(cause))],
         Event::Skipped { from, why } => vec![("from", text(from)), ("why", text(why))],
         _ => vec![],
     }

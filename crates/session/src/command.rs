@@ -5,7 +5,7 @@ use concilium_core::{Change, Context, MessageId};
 use concilium_encryptor::{Kind, MAX_BODY_BYTES, MessageEncryptor, SealError};
 use concilium_gka::{GroupKeyAgreement, MAX_MEMBERS};
 
-use crate::subsession::Subsession;
+use crate::subsession::{SpeakError, Subsession};
 use crate::subsessions::Which;
 use crate::{ActionError, ActionId, ActionKind, SendError, Session, SessionState};
 
@@ -161,9 +161,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let id = self
             .speak(Which::Current, kind, body, cx)
             .map_err(|error| match error {
-                SealError::BodyTooLong(len) => SendError::TooLong(len),
-                SealError::Randomness(error) => SendError::Randomness(error),
-                _ => SendError::Congested(unacked),
+                SpeakError::NoSubsession => SendError::Alone,
+                SpeakError::Seal(SealError::BodyTooLong(len)) => SendError::TooLong(len),
+                SpeakError::Seal(SealError::Finished) => SendError::Parting,
+                SpeakError::Seal(SealError::Randomness(error)) => SendError::Randomness(error),
+                SpeakError::Seal(error) => SendError::Seal(error),
+                SpeakError::Transcript(error) => SendError::Transcript(error),
             })?;
         self.tick(cx);
         Ok(id)

@@ -1,7 +1,9 @@
 //! The caller's own misuse. What peers do wrong is an event, never an error.
 
-use concilium_core::{ChangeError, MemberId, RandomnessError};
+use concilium_core::{ChangeError, RandomnessError};
+use concilium_encryptor::SealError;
 use concilium_gka::ProposeError;
+use concilium_transcript::InsertError;
 
 /// Why a message was not sent. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +27,12 @@ pub enum SendError {
     /// The keys of the current subsession are not usable for us: an operation gave us a bad share.
     #[error("our share of the group's keys is bad; part and join again")]
     NoKeys,
+    /// The encryptor cannot seal it.
+    #[error(transparent)]
+    Seal(SealError),
+    /// The transcript cannot take it.
+    #[error("our message does not fit the transcript: {0}")]
+    Transcript(InsertError),
     /// The random source failed.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
@@ -49,9 +57,6 @@ pub enum ActionError {
     /// One does not exclude oneself: one parts (T-9).
     #[error("to leave, part; one cannot exclude oneself")]
     ExcludeSelf,
-    /// A member to be included has no trusted identity key.
-    #[error("no trusted identity key for {0}; add it to the directory first")]
-    UnknownIdentity(MemberId),
     /// The session would become larger than a session may.
     #[error("a session has at most {limit} members, this would be {members}")]
     TooMany {
@@ -69,9 +74,6 @@ pub enum ActionError {
     /// The key agreement cannot propose it.
     #[error(transparent)]
     Propose(#[from] ProposeError),
-    /// The random source failed.
-    #[error(transparent)]
-    Randomness(#[from] RandomnessError),
 }
 
 impl ActionError {
@@ -86,11 +88,11 @@ impl ActionError {
             Self::Change(ChangeError::NotMember(_)) => "not-member",
             Self::Change(_) => "bad-change",
             Self::ExcludeSelf => "exclude-self",
-            Self::UnknownIdentity(_) | Self::Propose(ProposeError::UnknownIdentity(_)) => "unknown-identity",
+            Self::Propose(ProposeError::UnknownIdentity(_)) => "unknown-identity",
             Self::TooMany { .. } => "too-many",
             Self::Forbidden(_) => "forbidden",
             Self::NoOperation => "no-operation",
-            Self::Propose(ProposeError::Randomness(_)) | Self::Randomness(_) => "randomness",
+            Self::Propose(ProposeError::Randomness(_)) => "randomness",
             Self::Propose(_) => "cannot-propose",
         }
     }
@@ -107,6 +109,8 @@ impl SendError {
             Self::TooLong(_) => "too-long",
             Self::Congested(_) => "congested",
             Self::NoKeys => "no-keys",
+            Self::Seal(_) => "cannot-seal",
+            Self::Transcript(_) => "transcript",
             Self::Randomness(_) => "randomness",
         }
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use concilium_core::channel::ChannelAction;
 use concilium_core::{Body, Change, MemberId, MemberSet, MessageId, PacketId, SubsessionId};
 use concilium_encryptor::Kind;
+use concilium_gka::{ProposeError, Reason};
+use concilium_server_order::Rejection;
 use serde::{Deserialize, Serialize};
 
 use crate::Warning;
@@ -162,6 +164,11 @@ pub enum Event {
     WarningRaised(Warning),
     /// A warning is no longer in force.
     WarningCleared(Warning),
+    /// A duty of ours waits, or an action of the user's has ended: it cannot be proposed for now.
+    CannotPropose {
+        /// Why.
+        cause: ProposeError,
+    },
     /// Something came in that was skipped; it changed nothing. For logs.
     Skipped {
         /// Who sent it, as the channel claims.
@@ -185,8 +192,7 @@ pub enum FailureCause {
         /// Who caused it, where that is known.
         culprit: Option<MemberId>,
         /// What was wrong.
-        #[serde(with = "concilium_core::wire::text")]
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -219,8 +225,12 @@ pub enum RejectionCause {
     NoEcho,
     /// The session's policy forbids it (O-12): who is in the session or in the channel has changed since it was asked.
     Forbidden(#[serde(with = "concilium_core::wire::text")] String),
-    /// Anything else.
-    Other(#[serde(with = "concilium_core::wire::text")] String),
+    /// The server order rejects it for another reason (O-4, O-7).
+    Order(Rejection),
+    /// The key agreement finds that it counts for nobody.
+    Unusable(Reason),
+    /// It was not made: the key agreement cannot propose it.
+    CannotPropose(ProposeError),
 }
 
 impl fmt::Display for RejectionCause {
@@ -229,7 +239,10 @@ impl fmt::Display for RejectionCause {
             Self::AnotherFirst => write!(f, "another operation came first"),
             Self::NotPresent => write!(f, "someone to be in it was not in the channel"),
             Self::NoEcho => write!(f, "the channel did not return it in time"),
-            Self::Forbidden(why) | Self::Other(why) => write!(f, "{why}"),
+            Self::Forbidden(why) => write!(f, "{why}"),
+            Self::Order(rejection) => write!(f, "{rejection}"),
+            Self::Unusable(reason) => write!(f, "{reason}"),
+            Self::CannotPropose(error) => write!(f, "{error}"),
         }
     }
 }
@@ -292,8 +305,6 @@ pub enum ActionOutcome {
     Failed(FailureCause),
     /// The group refused it, and it was not or will not be tried again.
     Rejected(RejectionCause),
-    /// It no longer makes sense, as others have changed the members meanwhile.
-    Overtaken,
     /// Nothing came of it in time.
     TimedOut,
     /// We are out of the channel.
@@ -306,7 +317,6 @@ impl fmt::Display for ActionOutcome {
             Self::Done => write!(f, "done"),
             Self::Failed(cause) => write!(f, "failed: {cause}"),
             Self::Rejected(cause) => write!(f, "rejected: {cause}"),
-            Self::Overtaken => write!(f, "overtaken: others have changed the members meanwhile"),
             Self::TimedOut => write!(f, "timed out"),
             Self::Left => write!(f, "we are out of the channel"),
         }

@@ -162,7 +162,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 self.begin_operation(accepted, Some(Err(failure)), wish, data, cx);
             }
             // Ours alone: the operation runs, and we cannot take part.
-            Err(_) => self.begin_operation(accepted, Some(Err(no_randomness())), wish, data, cx),
+            Err(_) => {
+                self.begin_operation(accepted, Some(Err(nobodys(Reason::NoRandomness))), wish, data, cx)
+            }
         }
     }
 
@@ -196,7 +198,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
         }
         match wish {
-            Some(wish) => self.rejected(wish, rejection_cause(&rejection)),
+            Some(wish) => self.rejected(wish, rejection_cause(rejection)),
             None => self.skip(author, &rejection),
         }
     }
@@ -215,7 +217,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.estranged(author, cx);
         }
         match wish {
-            Some(wish) => self.rejected(wish, RejectionCause::Other(reason.to_string())),
+            Some(wish) => self.rejected(wish, RejectionCause::Unusable(*reason)),
             None => self.skip(author, reason),
         }
     }
@@ -348,8 +350,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             due_before.map_or(confirm_due, |before| before.min(confirm_due)),
         );
         let Some(next) = next else {
-            // The key agreement broke its contract: keys that do not fit the members. Nobody can talk with them.
-            return self.left_without_keys(&record, None, cx);
+            // Nobody can talk with them.
+            return self.left_without_keys(&record, nobodys(Reason::UnfitKeys), cx);
         };
         stay.course.hold(outcome.state);
         // One packet of our own succeeds whoever else takes part.
@@ -422,19 +424,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         // A joiner has seen nothing yet: what it is shown may be a former course of the same operation, and nobody is to
         // blame but the channel.
         let shown_again = joins && failure.culprit.is_none();
-        if !shown_again {
+        let is_ours = failure.reason == Reason::NoRandomness;
+        if !shown_again && !is_ours {
             self.warn(WarningKind::BadShare, members);
         }
         let _ = self.send_abort(initial);
         if let Some(record) = ended {
             // The others have moved on with keys that we do not have. The abort comes too late to stop them; it
             // tells them.
-            self.left_without_keys(&record, Some(failure), cx);
+            self.left_without_keys(&record, failure, cx);
         }
     }
 
     /// We are a member, and hold no keys to talk with.
-    fn left_without_keys(&mut self, record: &Record, failure: Option<Failure>, cx: &mut Context<'_>) {
+    fn left_without_keys(&mut self, record: &Record, failure: Failure, cx: &mut Context<'_>) {
         let before = self.members().clone();
         let wait = self.settings.timing.reunion_delay(self.reunions, cx);
         if let Some(stay) = &mut self.stay {
@@ -442,14 +445,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             stay.course.go_without_keys();
         }
         self.retire_current();
-        let (culprit, reason) = match failure {
-            Some(failure) => (failure.culprit, failure.reason.to_string()),
-            None => (
-                None,
-                "the key agreement gave keys that do not fit the members".to_owned(),
-            ),
+        let cause = FailureCause::Broken {
+            culprit: failure.culprit,
+            reason: failure.reason,
         };
-        let cause = FailureCause::Broken { culprit, reason };
         self.emit(Event::OperationFailed {
             initial: record.initial,
             cause,
@@ -558,19 +557,19 @@ impl<G: GroupKeyAgreement> Stay<G> {
 /// Our part in an operation that starts, or why we have none.
 type Part<G> = Result<Started<<G as GroupKeyAgreement>::Operation, <G as GroupKeyAgreement>::State>, Failure>;
 
-fn rejection_cause(rejection: &Rejection) -> RejectionCause {
+fn rejection_cause(rejection: Rejection) -> RejectionCause {
     match rejection {
         Rejection::OperationRunning | Rejection::WrongParent => RejectionCause::AnotherFirst,
         Rejection::NotAllPresent { .. } => RejectionCause::NotPresent,
-        other => RejectionCause::Other(other.to_string()),
+        other => RejectionCause::Order(other),
     }
 }
 
-/// What it means for an operation that our random source fails: we cannot go on, and nobody is to blame.
-fn no_randomness() -> Failure {
+/// What we cannot go on with, and nobody is to blame for.
+fn nobodys(reason: Reason) -> Failure {
     Failure {
         culprit: None,
-        reason: Reason::NoState,
+        reason,
         ends: false,
     }
 }

@@ -76,6 +76,17 @@ pub(crate) enum Refusal {
     AfterFinish(MemberId),
 }
 
+/// Why a message of ours was not said.
+#[derive(Debug)]
+pub(crate) enum SpeakError {
+    /// There is no such subsession.
+    NoSubsession,
+    /// It could not be sealed.
+    Seal(SealError),
+    /// The transcript does not take it.
+    Transcript(InsertError),
+}
+
 impl<E: MessageEncryptor> Subsession<E> {
     /// The subsession that these keys make, whose first messages start from `latest` of the one before (G-9).
     pub(crate) fn new(
@@ -184,7 +195,7 @@ impl<E: MessageEncryptor> Subsession<E> {
         body: &[u8],
         claim: Option<Link>,
         cx: &mut Context<'_>,
-    ) -> Result<(MessageId, Vec<u8>, Inserted), SealError> {
+    ) -> Result<(MessageId, Vec<u8>, Inserted), SpeakError> {
         let mut parents = self.transcript.next_parents(me);
         parents.sort_unstable();
         // O-10: once for each operation, in whatever message comes first.
@@ -199,7 +210,7 @@ impl<E: MessageEncryptor> Subsession<E> {
             confirmation,
             body: body.to_vec(),
         };
-        let sealed = self.encryptor.seal(&content, cx)?;
+        let sealed = self.encryptor.seal(&content, cx).map_err(SpeakError::Seal)?;
         let mut entry = entry(sealed.id, me.clone(), content, &sealed.packet);
         if kind == Kind::FINISH {
             let retired = self.encryptor.retired_key();
@@ -208,7 +219,7 @@ impl<E: MessageEncryptor> Subsession<E> {
         let inserted = self
             .transcript
             .insert(entry, cx.now())
-            .map_err(|_| SealError::TooManyParents(0))?;
+            .map_err(SpeakError::Transcript)?;
         self.state.ack.sent();
         if claim.is_some() {
             self.state.confirmed = claim;

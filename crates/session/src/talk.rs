@@ -6,12 +6,12 @@ use concilium_core::channel::ChannelAction;
 use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::packet::{self, Kind as Frame};
 use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, Time};
-use concilium_encryptor::{Kind, MessageEncryptor, SealError};
+use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::GroupKeyAgreement;
 use concilium_server_order::{Confirmation, Link};
 use concilium_transcript::{InsertError, Inserted};
 
-use crate::subsession::Refusal;
+use crate::subsession::{Refusal, SpeakError};
 use crate::subsessions::Which;
 use crate::waiting::Waiting;
 use crate::{Event, Session, WarningKind};
@@ -381,7 +381,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         kind: Kind,
         body: &[u8],
         cx: &mut Context<'_>,
-    ) -> Result<MessageId, SealError> {
+    ) -> Result<MessageId, SpeakError> {
         let me = self.gka.me().clone();
         let claim = match which {
             Which::Current => self.stay.as_ref().and_then(|stay| stay.chain.resolver.claim()),
@@ -389,7 +389,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         let until = cx.now().after(self.settings.timing.finish());
         let Some(subsession) = self.subsession_mut(which) else {
-            return Err(SealError::TooManyParents(0));
+            return Err(SpeakError::NoSubsession);
         };
         let (id, packet, inserted) = subsession.say(&me, kind, body, claim, cx)?;
         if kind == Kind::FINISH {

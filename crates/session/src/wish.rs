@@ -5,7 +5,7 @@ use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{GroupKeyAgreement, ProposeError};
 
 use crate::course::Wish;
-use crate::{ActionKind, ActionOutcome, RejectionCause, Session};
+use crate::{ActionKind, ActionOutcome, Event, RejectionCause, Session};
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// When our contribution to the keys, the oldest of all, is due for a refresh (C-11).
@@ -114,8 +114,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if is_silent && aside.for_long {
             self.kick_in_turn(member.clone(), None); // T-18
         } else if !is_silent && aside.is_new {
-            let me = self.gka.me().clone();
-            self.skip(&me, error);
+            self.emit(Event::CannotPropose { cause: error.clone() });
         }
         aside.has_changed
     }
@@ -149,13 +148,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if let Some(stay) = &mut self.stay {
             stay.course.rest(&self.settings.timing, self.clock.now());
         }
-        let me = self.gka.me().clone();
-        self.skip(&me, error);
+        self.emit(Event::CannotPropose { cause: error.clone() });
         if matches!(
             self.actions.current().map(|action| &action.kind),
             Some(ActionKind::Change(_))
         ) {
-            self.settle_action(ActionOutcome::Rejected(RejectionCause::Other(error.to_string())));
+            self.settle_action(ActionOutcome::Rejected(RejectionCause::CannotPropose(
+                error.clone(),
+            )));
         }
     }
 }

@@ -8,9 +8,10 @@ use common::{Net, Talk, id, set, trio};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Change, Context, MemberId, SessionName, Time};
 use concilium_encryptor::DefaultEncryptor;
+use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 use concilium_session::{ActionError, Event, Output, SendError, Session, Settings, WarningKind};
-use concilium_testkit::network::{Conduct, EPOCH};
+use concilium_testkit::network::{Conduct, EPOCH, Network};
 use concilium_testkit::rng::{Broken, seeded};
 
 #[test]
@@ -35,6 +36,55 @@ fn a04_with_a_broken_random_source_nothing_is_sent_and_nothing_changes() {
         );
         assert_eq!(session.poll_output(), None, "{broken:?}");
         assert_eq!(session.snapshot(), before, "{broken:?}");
+    }
+}
+
+/// In this key agreement each member draws a random number in each operation.
+#[test]
+fn a04_a_member_whose_random_source_fails_in_an_operation_accuses_nobody() {
+    let (alice, bob) = (id("alice"), id("bob"));
+    let name = SessionName::new("s").unwrap();
+    let members = [alice.clone(), bob.clone()];
+    let settings = Settings::default();
+    let mut net: Network<BurmesterDesmedt, DefaultEncryptor> = Network::new(
+        members,
+        name,
+        settings,
+        BurmesterDesmedt::new,
+        3,
+        Conduct::default(),
+    );
+    for who in [&alice, &bob] {
+        net.command(who, |session, cx| session.join(cx)).unwrap().unwrap();
+        net.settle().unwrap();
+    }
+    for change in [Change::include([bob.clone()]), Change::refresh()] {
+        net.settle().unwrap();
+        net.command(&alice, |session, cx| session.change(change, cx))
+            .unwrap()
+            .unwrap();
+    }
+    let (now, initial) = (net.now(), net.channel().packets().last().unwrap().clone());
+    for broken in Broken::ALL {
+        let mut session = net.last_saved(&bob).unwrap();
+        let event = ChannelEvent::Packet {
+            from: initial.from.clone(),
+            bytes: initial.bytes.clone(),
+        };
+        let mut source = broken;
+        session.handle(event, &mut Context::new(now, &mut source));
+        assert!(
+            session.operation().is_some(),
+            "{broken:?}: it runs for the others"
+        );
+        let outputs: Vec<_> = std::iter::from_fn(|| session.poll_output()).collect();
+        let asks = |output: &&Output| matches!(output, Output::Channel(_));
+        assert_eq!(outputs.iter().filter(asks).count(), 1, "{broken:?}: it aborts");
+        assert!(
+            session.warnings().is_empty(),
+            "{broken:?}: {:?}",
+            session.warnings()
+        );
     }
 }
 
