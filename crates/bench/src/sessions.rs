@@ -118,7 +118,7 @@ fn handling(members: usize) -> impl FnMut() -> Duration {
         elapsed(|| {
             for event in events {
                 session.handle(event, &mut Context::new(now, &mut random));
-                while let Some(output) = session.poll_output() {
+                for output in session.drain().unsaved() {
                     black_box(output);
                 }
             }

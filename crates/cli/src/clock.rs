@@ -1,7 +1,7 @@
 //! The only place that reads the clock and the operating system's randomness: everything below takes both as
 //! arguments.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use concilium::{Context, Time};
 use getrandom::SysRng;
@@ -17,11 +17,9 @@ impl Clock {
     /// A clock set by the wall clock.
     #[expect(clippy::disallowed_methods, reason = "this is where a driver reads the clock")]
     pub(crate) fn start() -> Self {
-        // A wall clock before 1970 counts as 1970: times only ever serve to compare and to wait.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             started: Instant::now(),
-            epoch: Time::ZERO.after(since_epoch),
+            epoch: SystemTime::now().into(),
         }
     }
 
@@ -32,7 +30,7 @@ impl Clock {
 
     /// How long until `time`, rounded up to a millisecond; none if it never comes.
     pub(crate) fn until(&self, time: Time) -> Option<Duration> {
-        (time != Time::NEVER).then(|| time.since(self.now()))
+        time.wait_from(self.now())
     }
 
     /// Calls `f` with a context of now and the operating system's random source.

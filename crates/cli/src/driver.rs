@@ -105,11 +105,12 @@ impl Driver {
     /// Does something with the session, now, and passes on what it wants of the channel.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut dyn AnySession, &mut Context<'_>) -> T) -> T {
         let result = self.clock.with_context(|cx| f(&mut *self.session, cx));
-        while let Some(output) = self.session.poll_output() {
+        let name = self.session.name().clone();
+        for output in self.session.drain().unsaved() {
             match output {
                 Output::Event(event) => self.outcomes.push_back(Outcome::Event(event)),
                 Output::Channel(action) => {
-                    if let Err(error) = self.client.act(self.session.name(), action) {
+                    if let Err(error) = self.client.act(&name, action) {
                         self.outcomes.push_back(Outcome::NotAsked(error));
                     }
                 }

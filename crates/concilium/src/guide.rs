@@ -18,8 +18,8 @@
 //!    what the user wants ([`join`](crate::Session::join), [`send`](crate::Session::send),
 //!    [`change`](crate::Session::change), [`part`](crate::Session::part)). Each call brings a
 //!    [`Context`](crate::Context): the time, and a random source;
-//! 2. **save** a [`snapshot`](crate::Session::snapshot), if the session is to outlive a crash;
-//! 3. **drain** it ([`poll_output`](crate::Session::poll_output)): do what it wants of the channel, show what it tells.
+//! 2. **drain** it ([`drain`](crate::Session::drain)): save it, if it is to outlive a crash; then do what it wants of the
+//!    channel, and show what it tells.
 //!
 //! # A first conversation
 //!
@@ -49,10 +49,11 @@
 //!         let (mut events, mut wanted) = (Vec::new(), VecDeque::new());
 //!         loop {
 //!             for session in &mut self.sessions {
-//!                 while let Some(output) = session.poll_output() {
+//!                 let me = session.me().clone();
+//!                 for output in session.drain().unsaved() {
 //!                     match output {
-//!                         Output::Channel(action) => wanted.push_back((session.me().clone(), action)),
-//!                         Output::Event(event) => events.push((session.me().clone(), event)),
+//!                         Output::Channel(action) => wanted.push_back((me.clone(), action)),
+//!                         Output::Event(event) => events.push((me.clone(), event)),
 //!                     }
 //!                 }
 //!             }
@@ -184,7 +185,7 @@
 //!
 //! /// Drains a session, whatever it is made of.
 //! fn events<G: GroupKeyAgreement, E: MessageEncryptor>(session: &mut Session<G, E>) -> Vec<Event> {
-//!     let outputs = std::iter::from_fn(|| session.poll_output());
+//!     let outputs = session.drain().unsaved();
 //!     outputs.filter_map(|output| match output {
 //!         Output::Event(event) => Some(event),
 //!         Output::Channel(_) => None, // To the channel with it.
@@ -196,21 +197,66 @@
 //!
 //! # A real driver
 //!
-//! Over a network the loop waits for whichever comes first: an event of the channel, the next timeout, or the user.
-//! With the channel of `concilium-relay` and tokio it is this, and `driver.rs` of `concilium-cli` is not much longer:
+//! Over a network the loop waits for whichever comes first: an event of the channel, the next timeout, or the user. With
+//! the channel of `concilium-relay`, and tokio, this is all of it:
 //!
-//! ```text
-//! loop {
-//!     let due = session.next_timeout();
-//!     tokio::select! {
-//!         event = client.next()      => session.handle(event, &mut cx()),
-//!         () = sleep_until(due)      => session.handle_timeout(&mut cx()),
-//!         line = user.next_line()    => { session.send(&line, &mut cx())?; }
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::{Duration, Instant, SystemTime};
+//!
+//! use concilium::gka::{Cliques, Directory, Identity};
+//! use concilium::{Context, DefaultSession, Event, Output, SessionName, Settings, Time};
+//! use concilium_relay::{ClientConfig, ClientEvent, RelayClient};
+//! use tokio::io::{AsyncBufReadExt as _, BufReader};
+//!
+//! async fn talk(
+//!     identity: Identity, directory: Arc<dyn Directory>, room: SessionName, relay: &str,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     // A clock that never runs back: the wall clock once, and from then on the monotonic one.
+//!     let (epoch, started) = (Time::from(SystemTime::now()), Instant::now());
+//!     let now = || epoch.after(started.elapsed());
+//!     let mut random = getrandom::SysRng;
+//!     let mut client = RelayClient::connect(ClientConfig::new(relay, identity.member().clone())).await?;
+//!     let mut session = DefaultSession::new(Cliques::new(identity, directory), room.clone(), Settings::default());
+//!     let mut lines = BufReader::new(tokio::io::stdin()).lines();
+//!     session.join(&mut Context::new(now(), &mut random))?;
+//!     loop {
+//!         // Kept in a file here: the outputs come only when it is written.
+//!         let outputs = session.drain().save(|snapshot| std::fs::write("session.snapshot", snapshot))?;
+//!         for output in outputs {
+//!             match output {
+//!                 Output::Channel(action) => client.act(&room, action)?,
+//!                 Output::Event(Event::Message { author, body, .. }) => {
+//!                     println!("{author}: {}", String::from_utf8_lossy(&body));
+//!                 }
+//!                 Output::Event(event) => println!("-- {event:?}"),
+//!             }
+//!         }
+//!         let wait = session.next_timeout().and_then(|due| due.wait_from(now()));
+//!         tokio::select! {
+//!             event = client.next() => match event {
+//!                 Some(ClientEvent::Channel { channel, event }) if channel == room => {
+//!                     session.handle(event, &mut Context::new(now(), &mut random));
+//!                 }
+//!                 Some(_) => {} // about the connection, which comes back by itself
+//!                 None => return Ok(()),
+//!             },
+//!             () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)) => {
+//!                 session.handle_timeout(&mut Context::new(now(), &mut random));
+//!             }
+//!             line = lines.next_line() => {
+//!                 let mut cx = Context::new(now(), &mut random);
+//!                 match line? {
+//!                     Some(line) => drop(session.send(line.as_bytes(), &mut cx)?),
+//!                     None => drop(session.part(&mut cx)?),
+//!                 }
+//!             }
+//!         }
 //!     }
-//!     save(session.snapshot());
-//!     while let Some(output) = session.poll_output() { .. }
 //! }
 //! ```
+//!
+//! `driver.rs` of `concilium-cli` does the same for any parts, with tests.
 //!
 //! # Who may do what
 //!
@@ -218,11 +264,9 @@
 //! everybody in the session:
 //!
 //! ```
-//! # use std::sync::Arc;
 //! # use concilium::{MemberId, Moderators, Settings};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut settings = Settings::default();
-//! settings.policy = Arc::new(Moderators::new([MemberId::new("alice")?]));
+//! let settings = Settings::default().policy(Moderators::new([MemberId::new("alice")?]));
 //! # Ok(())
 //! # }
 //! ```

@@ -24,13 +24,13 @@
 //! // Who we are, and whose identity keys we trust.
 //! let mut random = getrandom::SysRng;
 //! let mut cx = Context::new(Time::from_millis(0), &mut random);
-//! let alice = Identity::new(MemberId::new("alice")?, &cx.secret()?);
+//! let alice = Identity::generate(MemberId::new("alice")?, &mut cx)?;
 //! let trusted = Arc::new(BTreeMap::from([(alice.member().clone(), *alice.verifying_key())]));
 //!
 //! // A session touches no network: it says what it wants of the channel, and is told what happens there.
 //! let mut session = DefaultSession::new(Cliques::new(alice, trusted), SessionName::new("tea")?, Settings::default());
 //! session.join(&mut cx)?;
-//! while let Some(output) = session.poll_output() {
+//! for output in session.drain().unsaved().collect::<Vec<_>>() {
 //!     if output == Output::Channel(ChannelAction::Enter) {
 //!         let members = MemberSet::of(session.me().clone());
 //!         session.handle(ChannelEvent::Entered { members }, &mut cx);
@@ -58,10 +58,10 @@ pub use concilium_encryptor::MessageEncryptor;
 pub use concilium_gka::GroupKeyAgreement;
 pub use concilium_server_order as server_order;
 pub use concilium_session::{
-    ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, AnySession, Event, Everybody,
-    FailureCause, Forbidden, MessageView, Moderators, OperationView, Output, Policy, ProposalFacts,
-    RejectionCause, RestoreError, SendError, Session, SessionState, Settings, Severity, Summary, Timing,
-    Warning, WarningKind, Warnings,
+    ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, AnySession, Drain, Due, DueReason, Event,
+    Everybody, FailureCause, Forbidden, MessageView, Moderators, OperationView, Output, Outputs, Policy,
+    ProposalFacts, RejectionCause, RestoreError, SendError, Session, SessionState, Settings, Severity,
+    Summary, Timing, Warning, WarningKind, Warnings,
 };
 
 /// Group key agreement: the contract, and the default that implements it.

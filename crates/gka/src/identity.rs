@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use concilium_core::keys::{Signature, SigningKey, VerifyingKey};
-use concilium_core::{MemberId, Secret};
+use concilium_core::{Context, MemberId, RandomnessError, Secret};
 
 /// A member's own long-term identity. Needed for membership operations only, never for messages.
 #[derive(Clone, Debug)]
@@ -20,6 +20,14 @@ impl Identity {
             member,
             key: SigningKey::from_seed(seed),
         }
+    }
+
+    /// A new identity, whose Ed25519 key is drawn from the context's random source.
+    ///
+    /// # Errors
+    /// The random source fails.
+    pub fn generate(member: MemberId, cx: &mut Context<'_>) -> Result<Self, RandomnessError> {
+        Ok(Self::new(member, &cx.secret()?))
     }
 
     /// Our name.

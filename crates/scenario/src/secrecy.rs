@@ -99,7 +99,7 @@ fn listens_on(
             continue;
         }
         session.handle(event.clone(), &mut Context::new(*at, &mut rng));
-        while session.poll_output().is_some() {}
+        let _ = session.drain().unsaved().count();
         let is_operation = matches!(event, ChannelEvent::Packet { bytes, .. }
             if matches!(packet::read(bytes), Ok((Kind::Operation, _))));
         if is_operation && let Some(number) = reads_any(network, &*session, body) {

@@ -12,7 +12,7 @@ use concilium_server_order::Record;
 use zeroize::Zeroizing;
 
 use crate::{
-    ActionError, ActionId, MessageView, OperationView, Output, SendError, Session, SessionState, Summary,
+    ActionError, ActionId, Drain, Due, MessageView, OperationView, SendError, Session, SessionState, Summary,
     Warnings,
 };
 
@@ -24,8 +24,9 @@ use crate::{
 pub trait AnySession: fmt::Debug {
     fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>);
     fn handle_timeout(&mut self, cx: &mut Context<'_>);
-    fn poll_output(&mut self) -> Option<Output>;
+    fn drain(&mut self) -> Drain<'_>;
     fn next_timeout(&self) -> Option<Time>;
+    fn next_due(&self) -> Option<Due>;
     fn next_heartbeat(&self) -> Option<Time>;
     fn snapshot(&self) -> Zeroizing<Vec<u8>>;
     fn join(&mut self, cx: &mut Context<'_>) -> Result<ActionId, ActionError>;
@@ -62,12 +63,16 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> AnySession for Session<G, E> {
         self.handle_timeout(cx)
     }
 
-    fn poll_output(&mut self) -> Option<Output> {
-        self.poll_output()
+    fn drain(&mut self) -> Drain<'_> {
+        self.drain()
     }
 
     fn next_timeout(&self) -> Option<Time> {
         self.next_timeout()
+    }
+
+    fn next_due(&self) -> Option<Due> {
+        self.next_due()
     }
 
     fn next_heartbeat(&self) -> Option<Time> {

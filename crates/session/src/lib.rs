@@ -6,8 +6,8 @@
 //! - hands it what the channel says ([`Session::handle`]), what the user wants ([`Session::join`],
 //!   [`Session::change`], [`Session::send`], [`Session::part`]), and wakes it at [`Session::next_timeout`]
 //!   ([`Session::handle_timeout`]);
-//! - saves a [`Session::snapshot`] if it wants to survive a crash;
-//! - drains [`Session::poll_output`]: actions for the channel, events for the user.
+//! - drains it ([`Session::drain`]): saves it first if it wants to survive a crash, then carries out actions on the
+//!   channel and shows events to the user.
 //!
 //! What peers do wrong never is an error here: it is skipped, or becomes an [`Event`] or a [`Warning`] that names
 //! who did it, where that can be known. An `Err` means that the caller asked for something that is not possible.
@@ -30,7 +30,7 @@
 //! | `departure` | whether we have asked to leave |
 //! | `subsessions`, `subsession`, `waiting`, `log` | messages: the subsessions, each of them, what waits for keys, what is shown |
 //! | `action` | what the user has asked for, until it is settled (T-14) |
-//! | `outputs`, `event`, `warning`, `error`, `settings` | what a session says, and what its owner can choose |
+//! | `outputs`, `drain`, `event`, `warning`, `error`, `settings` | what a session says, and what its owner can choose |
 //! | `standing` | questions about where we stand, which all rules ask |
 //! | `due`, `clock` | every deadline by its name; the session's own time |
 
@@ -43,6 +43,7 @@ mod command;
 mod course;
 mod departure;
 mod door;
+mod drain;
 mod due;
 mod error;
 mod event;
@@ -75,6 +76,7 @@ mod wish;
 struct Readme;
 
 pub use any::AnySession;
+pub use drain::{Drain, Outputs};
 pub use due::{Due, DueReason};
 pub use error::{ActionError, RestoreError, SendError};
 pub use event::{

@@ -101,12 +101,6 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.tick(cx);
     }
 
-    /// The next output, oldest first. Pure but for the queue. What depends on saved state must be saved before
-    /// the outputs are drained: call an input or a command, save a [`snapshot`](Self::snapshot), then drain.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
     /// Any packet from the channel.
     pub(crate) fn packet(&mut self, from: &MemberId, bytes: &[u8], cx: &mut Context<'_>) {
         if self.stay.is_none() {

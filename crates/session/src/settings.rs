@@ -8,32 +8,103 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{self, Everybody, Policy};
 
-/// Choices that members of one session need not share, but for the [policy](Self::policy).
+/// Choices that members of one session need not share, but for the [policy](Self::policy). Set them by the methods of
+/// the same names, one after the other:
+///
+/// ```
+/// use std::time::Duration;
+/// use concilium_session::{Settings, Timing};
+///
+/// let settings = Settings::default()
+///     .auto_include(true)
+///     .timing(Timing::new(Duration::from_millis(200), Duration::from_secs(30)))
+///     .refresh_after(Duration::from_secs(24 * 60 * 60));
+/// assert!(settings.auto_include && !settings.deniable);
+/// ```
 #[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Propose to include whoever enters the channel (T-1). Off by default.
+    /// Whether we propose to include whoever enters the channel.
     pub auto_include: bool,
-    /// Stay in the channel when everybody else has left (T-13). Off by default.
+    /// Whether we stay in the channel when everybody else has left.
     pub stay_if_last: bool,
-    /// Leave the channel and enter it again when others in it have shown for a while that they are in another session and we
-    /// are the fewer, when we are left without keys, or when we have been with nobody for long (T-17). On by default: nobody
-    /// has to find out by hand why they do not hear each other. Off, it is for the owner to do.
+    /// Whether we leave and come back to meet those who are elsewhere.
     pub reunite: bool,
-    /// The figures that all waits derive from (L-7).
+    /// The figures that all waits derive from.
     pub timing: Timing,
-    /// How often a proposal of ours that lost a race is made again while it still makes sense (T-14).
+    /// How often a proposal for one action is made.
     pub max_proposals: u32,
-    /// Parting, publish our signing key of the subsession when everybody has our finish, so that whoever has the group's
-    /// keys can write what we wrote, and nobody can prove that we did (M-9). Off by default: it makes parting longer, and
-    /// what others wrote stays provable unless they do the same.
+    /// Whether we publish our signing key when we part.
     pub deniable: bool,
-    /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11).
+    /// How old our contribution to the keys may become.
     pub refresh_after: Option<Duration>,
-    /// Who may propose what (O-12): **the same for all members**. Everybody may do everything by default. Of stored
-    /// settings only the default comes back; others are refused rather than dropped.
+    /// Who may propose what. Of stored settings only the default comes back; others are refused rather than dropped.
     #[serde(with = "policy::by_name")]
     pub policy: Arc<dyn Policy>,
+}
+
+impl Settings {
+    /// Whether to propose the inclusion of each member that enters the channel (T-1). Default: off.
+    #[must_use]
+    pub fn auto_include(mut self, on: bool) -> Self {
+        self.auto_include = on;
+        self
+    }
+
+    /// Whether to stay in the channel when everybody else has left it (T-13). Default: off.
+    #[must_use]
+    pub fn stay_if_last(mut self, on: bool) -> Self {
+        self.stay_if_last = on;
+        self
+    }
+
+    /// Whether to leave the channel and come back (T-17): when more others have shown for a while that they are in another
+    /// session, when we are left without keys, or when we have been with nobody for long. Off, that is for the owner to
+    /// do. Default: on.
+    #[must_use]
+    pub fn reunite(mut self, on: bool) -> Self {
+        self.reunite = on;
+        self
+    }
+
+    /// The broadcast latency and the full-ack interval, from which all waits derive (L-7). Default: one second and one
+    /// minute. Members whose figures differ warn each other of delays that are none.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// How many times a proposal for one action of ours is made at most, while it loses to others and still makes sense
+    /// (T-14). Default: 8.
+    #[must_use]
+    pub fn max_proposals(mut self, times: u32) -> Self {
+        self.max_proposals = times;
+        self
+    }
+
+    /// Whether to publish our signing key of the subsession when we part and everybody has our finish, so that transcripts
+    /// prove nothing about us to outsiders (M-9). It makes parting longer, and what others wrote stays provable unless
+    /// they do the same. Default: off.
+    #[must_use]
+    pub fn deniable(mut self, on: bool) -> Self {
+        self.deniable = on;
+        self
+    }
+
+    /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11). Default: never.
+    #[must_use]
+    pub fn refresh_after(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.refresh_after = age.into();
+        self
+    }
+
+    /// Who may propose what (O-12): **the same for all members**, or they part. Default: [`Everybody`], everything.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
 }
 
 impl Default for Settings {

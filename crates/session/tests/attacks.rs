@@ -34,7 +34,7 @@ fn a04_with_a_broken_random_source_nothing_is_sent_and_nothing_changes() {
             matches!(changed, Err(ActionError::Propose(_))),
             "{broken:?}: {changed:?}"
         );
-        assert_eq!(session.poll_output(), None, "{broken:?}");
+        assert_eq!(session.drain().unsaved().next(), None, "{broken:?}");
         assert_eq!(session.snapshot(), before, "{broken:?}");
     }
 }
@@ -77,7 +77,7 @@ fn a04_a_member_whose_random_source_fails_in_an_operation_accuses_nobody() {
             session.operation().is_some(),
             "{broken:?}: it runs for the others"
         );
-        let outputs: Vec<_> = std::iter::from_fn(|| session.poll_output()).collect();
+        let outputs: Vec<_> = session.drain().unsaved().collect();
         let asks = |output: &&Output| matches!(output, Output::Channel(_));
         assert_eq!(outputs.iter().filter(asks).count(), 1, "{broken:?}: it aborts");
         assert!(
@@ -120,7 +120,7 @@ fn a10_a18_a45_replayed_and_tampered_operation_packets_leave_the_session_as_it_w
                     };
                     session.handle(event, &mut Context::new(now, &mut seeded(9)));
                     let mut skipped = 0;
-                    while let Some(output) = session.poll_output() {
+                    for output in session.drain().unsaved() {
                         assert!(
                             matches!(output, Output::Event(Event::Skipped { .. })),
                             "{output:?}"
@@ -286,7 +286,7 @@ fn a40_no_event_or_command_panics_in_any_state() {
                     11 => drop(session.send(&pick, &mut cx)),
                     _ => session.handle_timeout(&mut cx),
                 }
-                while session.poll_output().is_some() {}
+                let _ = session.drain().unsaved().count();
             }
         }
     }
@@ -322,7 +322,7 @@ fn bytes_sent(session: &mut Session<Cliques, DefaultEncryptor>, events: &[Channe
     while let Some(at) = session.next_timeout().filter(|at| *at <= end) {
         session.handle_timeout(&mut Context::new(at, &mut rng));
     }
-    let outputs = std::iter::from_fn(|| session.poll_output());
+    let outputs = session.drain().unsaved();
     let sent = outputs.map(|output| match output {
         Output::Channel(ChannelAction::Send { bytes }) => bytes.len(),
         _ => 0,

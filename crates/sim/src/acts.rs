@@ -211,7 +211,7 @@ impl World<'_> {
             some.remove(&others[others.len() - 1]);
         }
         let id = self.members[who].id.clone();
-        while let Some(output) = twin.poll_output() {
+        for output in twin.drain().unsaved() {
             if let Output::Channel(ChannelAction::Send { bytes }) = output {
                 self.channel.forge(&id, bytes, self.now);
                 self.route_to(&some, false);

@@ -172,7 +172,7 @@ impl World<'_> {
 
     fn let_out(&mut self, who: Who, mut twin: Box<dyn AnySession>, lie: Lie, believes: bool) {
         let mut packets = Vec::new();
-        while let Some(output) = twin.poll_output() {
+        for output in twin.drain().unsaved() {
             if let Output::Channel(ChannelAction::Send { bytes }) = output {
                 packets.push(bytes);
             }

@@ -82,7 +82,7 @@ fn listen_on(world: &World<'_>, held: &Held) -> Vec<(Who, String)> {
             _ => {}
         }
         peer.handle(event.clone(), &mut Context::new(*at, &mut rng));
-        while peer.poll_output().is_some() {}
+        let _ = peer.drain().unsaved().count();
     }
     for sent in world.channel.packets() {
         opened.extend(reads_what_is_not_its(world, held.who, &*peer, &sent.bytes));

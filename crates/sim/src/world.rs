@@ -420,7 +420,7 @@ impl<'s> World<'s> {
         while let Some(output) = self.members[who]
             .peer
             .as_mut()
-            .and_then(|peer| peer.poll_output())
+            .and_then(|peer| peer.drain().saved().next())
         {
             self.carry_out(who, output);
         }
@@ -514,7 +514,7 @@ impl<'s> World<'s> {
         while self.members[who]
             .peer
             .as_mut()
-            .is_some_and(|peer| peer.poll_output().is_some())
+            .is_some_and(|peer| peer.drain().saved().next().is_some())
         {}
         self.input(who, |peer, cx| peer.handle(ChannelEvent::Left, cx));
         self.reschedule(who);
@@ -845,7 +845,7 @@ impl<'s> World<'s> {
         };
         let before = peer.snapshot();
         peer.handle(event, &mut Context::new(local, &mut member.rng));
-        let outputs: Vec<Output> = std::iter::from_fn(|| peer.poll_output()).collect();
+        let outputs: Vec<Output> = peer.drain().unsaved().collect();
         let skipped = !outputs.is_empty()
             && outputs
                 .iter()

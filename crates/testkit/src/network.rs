@@ -436,7 +436,7 @@ impl<S: Sessions> NetworkOf<S> {
                     None => break,
                     Some(at) => copy.handle_timeout(&mut Context::new(at.max(self.now), &mut rng)),
                 }
-                while let Some(output) = copy.poll_output() {
+                for output in copy.drain().unsaved() {
                     if matches!(output, Output::Channel(_)) {
                         return Ok(false);
                     }
@@ -841,7 +841,7 @@ impl<S: Sessions> NetworkOf<S> {
         while let Some(output) = self.processes[index]
             .session
             .as_mut()
-            .and_then(|session| S::any_mut(session).poll_output())
+            .and_then(|session| S::any_mut(session).drain().saved().next())
         {
             match output {
                 Output::Channel(action) => {

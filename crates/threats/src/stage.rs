@@ -114,7 +114,7 @@ impl Process {
     /// The packets that it wants to send; whatever else it says is dropped.
     pub(crate) fn packets(&mut self) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
-        while let Some(output) = self.session.poll_output() {
+        for output in self.session.drain().unsaved() {
             if let Output::Channel(concilium_core::channel::ChannelAction::Send { bytes }) = output {
                 packets.push(bytes);
             }
@@ -280,7 +280,7 @@ impl Stage {
 
     fn drain(&mut self, who: &MemberId) {
         let process = self.processes.get_mut(who).unwrap();
-        while let Some(output) = process.session.poll_output() {
+        for output in process.session.drain().unsaved() {
             if let Output::Channel(action) = output {
                 self.channel.ask(who, action, self.now);
             }

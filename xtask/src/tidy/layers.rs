@@ -66,7 +66,7 @@ const WORLDLY_STD: [&str; 8] = [
     "std::process",
     "std::thread",
     "Instant::now",
-    "SystemTime",
+    "SystemTime::now",
 ];
 
 /// Packages that bring some of these along for browsers alone, compiled and never called: what they depend on does not

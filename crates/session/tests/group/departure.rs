@@ -34,7 +34,7 @@ impl Unheard {
     fn act<T>(&mut self, act: impl FnOnce(&mut Process, &mut Context<'_>) -> T) -> T {
         let mut source = seeded(5);
         let acted = act(&mut self.session, &mut Context::new(self.now, &mut source));
-        while let Some(output) = self.session.poll_output() {
+        for output in self.session.drain().unsaved() {
             match output {
                 Output::Channel(ChannelAction::Leave) => self.asked.push(self.now),
                 Output::Event(Event::ComingBack { .. }) => self.comes_back = true,

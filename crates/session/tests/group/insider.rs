@@ -229,7 +229,7 @@ fn a30_a_parent_in_the_future_is_waited_for() {
     let future = twin
         .send(b"later", &mut Context::new(net.now(), &mut source))
         .unwrap();
-    let later = std::iter::from_fn(|| twin.poll_output()).find_map(|output| match output {
+    let later = twin.drain().unsaved().find_map(|output| match output {
         Output::Channel(ChannelAction::Send { bytes }) => Some(bytes),
         _ => None,
     });
@@ -271,7 +271,7 @@ fn a30_a39_more_than_the_quota_is_dropped_and_nobody_else_suffers() {
             ChannelEvent::Packet { from, bytes },
             &mut Context::new(now, &mut seeded(6)),
         );
-        let outputs = std::iter::from_fn(|| alice.poll_output());
+        let outputs = alice.drain().unsaved();
         outputs
             .filter(|output| matches!(output, Output::Event(Event::Skipped { .. })))
             .count()

@@ -194,7 +194,8 @@ fn a26_o08_o10_a_joiner_brought_in_by_one_packet_from_nowhere_is_warned_in_time(
     let (mut source, now) = (seeded(9), net.now());
     let mut propose = |liar: &mut Session<Dictator, DefaultEncryptor>, change| {
         liar.change(change, &mut Context::new(now, &mut source)).unwrap();
-        std::iter::from_fn(|| liar.poll_output())
+        liar.drain()
+            .unsaved()
             .find_map(|output| match output {
                 Output::Channel(ChannelAction::Send { bytes }) => {
                     Some(bytes).filter(|bytes| is_operation(bytes))

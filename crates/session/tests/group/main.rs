@@ -129,7 +129,9 @@ fn all_talk(net: &mut Net, names: &[&str], case: &str) {
 
 /// The packets that a process wants to send after this, if it is heard by nobody.
 fn sent_by<E: MessageEncryptor>(session: &mut Session<Cliques, E>) -> Vec<Vec<u8>> {
-    std::iter::from_fn(|| session.poll_output())
+    session
+        .drain()
+        .unsaved()
         .filter_map(|output| match output {
             Output::Channel(ChannelAction::Send { bytes }) => Some(bytes),
             _ => None,

@@ -78,7 +78,7 @@ fn play(net: &Net, n: usize, last: &ChannelEvent, ends: &[End]) -> Vec<Process> 
                 event.clone()
             };
             session.handle(event, &mut Context::new(now, &mut seeded(2)));
-            while session.poll_output().is_some() {}
+            let _ = session.drain().unsaved().count();
         }
         if let Some(who) = leaver {
             is_out[who] = true;

@@ -17,7 +17,7 @@ fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
     let mut rng = seeded(17);
     loop {
         let mut coming_back = None;
-        while let Some(output) = session.poll_output() {
+        for output in session.drain().unsaved() {
             match output {
                 Output::Channel(ChannelAction::Leave) => {
                     let at = session.next_timeout().unwrap_or(Time::ZERO);
