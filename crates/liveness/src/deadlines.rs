@@ -13,7 +13,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Sets a message's moment, whatever it was before.
+    /// Sets a message's moment, replacing an earlier one.
     pub(crate) fn set(&mut self, message: MessageId, at: Time) {
         self.remove(&message);
         self.of.insert(message, at);

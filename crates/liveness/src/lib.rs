@@ -1,11 +1,11 @@
-//! The waits and timers of a subsession (rules L-1 to L-8). Pure: time comes with each call, and nothing
-//! about time changes what is valid (L-1), only when someone is warned and when something is sent.
+//! The waits and timers of a subsession (rules L-1 to L-8). Pure: time comes with each call. Time decides
+//! when a member is warned and when something is sent, and never what is valid (L-1).
 //!
 //! - [`Timing`]: every wait, derived from broadcast latency and full-ack interval.
-//! - [`AckMonitor`]: which messages should be seen by everyone by when.
+//! - [`AckMonitor`]: by when each message should be seen by all members.
 //! - [`AckTimer`]: when we owe the others an explicit acknowledgement.
-//! - [`ResendTimer`]: when a message that not everybody has seen is sent once more.
-//! - [`Presence`]: when somebody asks into the silence, and who has given a sign of life.
+//! - [`ResendTimer`]: when to send a message again that some members have not seen.
+//! - [`Presence`]: when to ask into the silence, and which members have given a sign of life.
 
 mod ack_timer;
 mod deadlines;

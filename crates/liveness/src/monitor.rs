@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::deadlines::Deadlines;
 
-/// Deadlines of the messages that are not fully acknowledged yet (L-1). Knows nothing of who acknowledges what;
-/// whoever keeps the transcript says when a message is settled.
+/// Deadlines of the messages that are not fully acknowledged yet (L-1). It does not know which member
+/// acknowledges what: the owner of the transcript says when a message is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AckMonitor(Deadlines);
 
@@ -31,7 +31,7 @@ impl AckMonitor {
         self.0.due(now)
     }
 
-    /// Whether a message's deadline has passed for so long.
+    /// Whether a message's deadline passed at least this long ago.
     #[must_use]
     pub fn is_overdue_for(&self, message: &MessageId, wait: Duration, now: Time) -> bool {
         self.0

@@ -1,4 +1,4 @@
-//! Who is there.
+//! Which members are present.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timing;
 
-/// Signs of life, and the silence after which somebody asks for one (L-5).
+/// Signs of life, and the silence after which we ask for one (L-5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// When each member's last new message came.
     heard: BTreeMap<MemberId, Time>,
-    /// When we ask, unless somebody says something that calls for answers.
+    /// When we ask, unless a member says something that calls for answers first.
     ask_at: Time,
 }
 
@@ -42,7 +42,7 @@ impl Presence {
         self.heard.get(member).copied()
     }
 
-    /// Somebody, perhaps we, has said something that everybody is to answer: nobody needs to ask for a while.
+    /// A member, perhaps we, has said something that all are to answer: no member needs to ask for a while.
     pub fn asked(&mut self, timing: &Timing, cx: &mut Context<'_>) {
         self.ask_at = cx.now().after(timing.heartbeat(cx));
     }

@@ -1,4 +1,4 @@
-//! When a message that not everybody has seen is sent once more.
+//! When to send a message again that some members have not seen.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,24 @@ use serde::{Deserialize, Serialize};
 use crate::Timing;
 use crate::deadlines::Deadlines;
 
-/// When to send messages again, the same bytes, that are not fully acknowledged (L-3). Everyone who holds a message
-/// keeps time for it; whoever is first spares the others the trouble, because each sending counts for all who see it.
+/// When to send again, with the same bytes, messages that are not fully acknowledged (L-3). Each member that
+/// holds a message keeps time for it. The first to send it spares the others the trouble, because a sending
+/// counts for all members that see it.
 ///
-/// Waits grow exponentially with each sending of a message, and are drawn at random. In one moment no more than
-/// [`ResendTimer::BURST`] are due.
+/// Waits grow exponentially with each sending of a message, and are drawn at random. At most
+/// [`ResendTimer::BURST`] messages are due at once.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ResendTimer {
     next: Deadlines,
-    /// When each was last sent by anyone, as far as we saw, and how often after the first time.
+    /// When each was last sent by any member, as far as we saw, and how often after the first time.
     sent: BTreeMap<MessageId, (Time, u32)>,
     /// Nothing more before this time.
     gate: Time,
 }
 
 impl ResendTimer {
-    /// So many messages at one moment: whoever has missed much gets it in portions, the oldest first.
+    /// The most messages that are due at once: a member that has missed much gets it in portions, the oldest
+    /// first.
     pub const BURST: usize = 16;
 
     /// Keeps time for a message that was sent just now for the first time. A second call changes nothing.
@@ -34,16 +36,16 @@ impl ResendTimer {
         }
     }
 
-    /// Everybody has seen the message, or it is no longer of interest.
+    /// All members have seen the message, or it is no longer of interest.
     pub fn settle(&mut self, message: &MessageId) {
         self.next.remove(message);
         self.sent.remove(message);
     }
 
-    /// Somebody, perhaps we, has sent the message again: it rests for a while, longer each time.
+    /// A member, perhaps we, has sent the message again: it rests for a while, longer each time.
     pub fn sent_again(&mut self, message: &MessageId, timing: &Timing, cx: &mut Context<'_>) {
         if let Some((at, times)) = self.sent.get_mut(message) {
-            // What several send at once counts once.
+            // Sendings by several members at once count as one.
             if cx.now() >= at.after(timing.broadcast_latency() * 2) {
                 *times = times.saturating_add(1);
             }
@@ -53,14 +55,14 @@ impl ResendTimer {
         }
     }
 
-    /// Whether the message was sent more than once, by anyone.
+    /// Whether any member has sent the message again.
     #[must_use]
     pub fn is_sent_again(&self, message: &MessageId) -> bool {
         self.sent.get(message).is_some_and(|(_, times)| *times > 0)
     }
 
-    /// Somebody who lacks the message has given a sign of life: it is worth another try soon, whatever the wait has
-    /// grown to, but not before the shortest wait is over.
+    /// A member that lacks the message has given a sign of life. We try again soon, however long the wait has
+    /// become, but not before the shortest wait is over.
     pub fn hasten(&mut self, message: &MessageId, timing: &Timing, cx: &mut Context<'_>) {
         if let (Some((at, times)), Some(due)) = (self.sent.get(message), self.next.get(message)) {
             let soon = cx.now().max(at.after(timing.full_ack() / 2));
@@ -71,8 +73,8 @@ impl ResendTimer {
         }
     }
 
-    /// What is to be sent now, the longest due first. Whoever sends it says so with
-    /// [`sent_again`](Self::sent_again), and then [`rest`](Self::rest).
+    /// The messages to send now, the longest due first. The caller reports each sending with
+    /// [`sent_again`](Self::sent_again), and then calls [`rest`](Self::rest).
     pub fn due(&self, now: Time) -> impl Iterator<Item = MessageId> + '_ {
         let open = self.gate <= now;
         self.next.due(now).take(Self::BURST).take_while(move |_| open)
@@ -142,7 +144,7 @@ mod tests {
             );
             at(&mut timer, now, |timer, cx| {
                 timer.sent_again(&id(1), &timing(), cx);
-                // The same sending, by somebody who was as fast.
+                // The same sending, by a member that was as fast.
                 timer.sent_again(&id(1), &timing(), cx);
             });
             due.push(next(&timer));

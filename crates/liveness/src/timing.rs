@@ -5,8 +5,8 @@ use std::time::Duration;
 use concilium_core::Context;
 use serde::{Deserialize, Serialize};
 
-/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the channel, and
-/// how long a message may take to be seen and acknowledged by all.
+/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the
+/// channel, and how long a message may take to be seen and acknowledged by all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
     broadcast_latency: Duration,
@@ -28,11 +28,11 @@ impl Timing {
     /// Waits that double each time stop growing at 64 times the first.
     const MAX_DOUBLINGS: u32 = 6;
 
-    /// The longest figure: a year. Beyond it nobody waits, and multiples of it still are durations.
+    /// The longest figure: a year. No wait needs to be longer, and multiples of it still fit into a duration.
     const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-    /// Takes the two figures, each between a millisecond and a year; a full-ack interval too short to be met by
-    /// honest members is lengthened to eight latencies.
+    /// Takes the two figures, each limited to between a millisecond and a year. Honest members could not meet
+    /// a full-ack interval shorter than eight latencies: it is lengthened to that.
     #[must_use]
     pub fn new(broadcast_latency: Duration, full_ack: Duration) -> Self {
         let broadcast_latency = broadcast_latency.clamp(Duration::from_millis(1), Self::MAX);
@@ -45,7 +45,7 @@ impl Timing {
         }
     }
 
-    /// A wait that has doubled so many times, up to 64 times as long.
+    /// The wait after this many doublings, at most 64 times as long.
     fn doubled(wait: Duration, times: u32) -> Duration {
         wait.saturating_mul(1 << times.min(Self::MAX_DOUBLINGS))
     }
@@ -68,30 +68,30 @@ impl Timing {
         cx.jitter(self.full_ack / 8, self.full_ack / 4)
     }
 
-    /// How long a message rests that was sent again so many times, before it is sent again if not everybody has
-    /// acknowledged it (L-3). The first wait leaves room for acknowledgements that are held back; each next one is
-    /// twice as long, up to 64 times the first; spread so that not all who hold it send it at once.
+    /// How long a message rests before it is sent again, if it is not fully acknowledged (L-3). `times` says
+    /// how often it was sent again already. The first wait leaves room for acknowledgements that are held
+    /// back. Each later one is twice as long, at most 64 times the first. Waits are random, so that not all
+    /// holders send at once.
     pub fn resend_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
         let base = self.full_ack / 2;
         let delay = Self::doubled(base, times);
         cx.jitter(delay, delay.saturating_add(base / 2))
     }
 
-    /// How long it is silent before somebody asks who is there (L-5), spread so that mostly one does and the others
-    /// answer.
+    /// How long the session is silent before a member asks who is there (L-5). Random, so that mostly one
+    /// member asks and the others answer.
     pub fn heartbeat(&self, cx: &mut Context<'_>) -> Duration {
         cx.jitter(self.full_ack * 8, self.full_ack * 9)
     }
 
-    /// How much longer than the full-ack interval a member may owe an answer, with no sign of life, before it counts
-    /// as absent (L-5).
+    /// A silent member that owes an answer counts as absent (L-5) this long after the full-ack interval.
     #[must_use]
     pub fn absence(&self) -> Duration {
         self.full_ack
     }
 
-    /// When a member that has nothing to say confirms the chain all the same (O-10): after the answers that a
-    /// confirmation of somebody else would have called forth.
+    /// When a member with nothing to say confirms the chain all the same (O-10). By then another member's
+    /// confirmation would have called forth an answer that carries ours.
     pub fn confirmation_delay(&self, cx: &mut Context<'_>) -> Duration {
         cx.jitter(self.full_ack / 8, self.full_ack / 2)
     }
@@ -102,19 +102,19 @@ impl Timing {
         self.full_ack + self.broadcast_latency * 2
     }
 
-    /// How long the messages of a past subsession may still come in (M-1).
+    /// How long messages of a past subsession are still accepted (M-1).
     #[must_use]
     pub fn linger(&self) -> Duration {
         self.full_ack + self.broadcast_latency * 2
     }
 
-    /// How long a finish may take to be acknowledged by all; a longer wait than for other messages (L-6).
+    /// How long a finish may take to be fully acknowledged: longer than other messages (L-6).
     #[must_use]
     pub fn finish(&self) -> Duration {
         self.full_ack * 2
     }
 
-    /// How long a packet that nobody can read yet waits for what it depends on (M-2, G-1).
+    /// How long a packet waits for what it depends on, while we cannot read it (M-2, G-1).
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.full_ack
@@ -126,63 +126,64 @@ impl Timing {
         self.broadcast_latency * 8
     }
 
-    /// How long we wait before we include somebody of our own accord again, after so many operations in a row have been
-    /// aborted: as long as the channel may take to answer, twice as long after each further one, up to 64 times.
+    /// How long we wait before we include a waiting member by duty again, after `aborted` operations in a row
+    /// were aborted. First the time of a channel's reply, then twice as long each time, at most 64 times.
     #[must_use]
     pub fn retry_delay(&self, aborted: u32) -> Duration {
         Self::doubled(self.channel_reply(), aborted.saturating_sub(1))
     }
 
-    /// How long somebody who waits outside, and has announced itself so many times before, waits until it does so again
-    /// (K-14): the full-ack interval, twice as long after each further time, up to 64 times.
+    /// How long a waiting member waits before it announces itself again (K-14), after `times` announcements.
+    /// First the full-ack interval, then twice as long each time, at most 64 times.
     #[must_use]
     pub fn announcement_delay(&self, times: u32) -> Duration {
         Self::doubled(self.full_ack, times)
     }
 
-    /// How long an operation of so many members may run before we abort it (O-11), spread so that members do
-    /// not all abort at once. Members answer one after the other in the worst case.
+    /// How long an operation of `members` members may run before we abort it (O-11). In the worst case
+    /// members answer one after the other. Random, so that not all abort at once.
     pub fn operation_deadline(&self, members: usize, cx: &mut Context<'_>) -> Duration {
         let rounds = u32::try_from(members).unwrap_or(u32::MAX).saturating_add(8);
         let deadline = self.broadcast_latency.saturating_mul(rounds.saturating_mul(2));
         cx.jitter(deadline, deadline.saturating_mul(2))
     }
 
-    /// How long the member of this rank waits before it does what all members would do: the first acts at once,
-    /// the others only if nothing has come of it.
+    /// How long the member of this rank waits before it does a duty that all members have. The first acts at
+    /// once, the others only if nothing has come of it.
     #[must_use]
     pub fn turn(&self, rank: usize) -> Duration {
         self.broadcast_latency
             .saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX).saturating_mul(3))
     }
 
-    /// How long someone who was kicked while joining waits before trying again (T-12).
+    /// How long a member that was kicked while joining waits before it enters again (T-12).
     pub fn rejoin_delay(&self, cx: &mut Context<'_>) -> Duration {
         cx.jitter(self.broadcast_latency * 4, self.broadcast_latency * 16)
     }
 
-    /// How long a member who has shown that it is in another session may have to show that it is with us after all, before
-    /// one of us goes to the other (T-17), after so many times: long enough for an answer that was lost to be sent again;
-    /// twice as long after each further time, up to 64 times; spread so that not everybody goes at once.
+    /// How long a stray member has to show that it is with us after all, before either side leaves (T-17).
+    /// Long enough for a lost answer to be sent again. Twice as long after each reunion, at most 64 times.
+    /// Random, so that not all members leave at once.
     pub fn reunion_delay(&self, times: u32, cx: &mut Context<'_>) -> Duration {
         let delay = Self::doubled(self.full_ack, times);
         cx.jitter(delay.saturating_mul(2), delay.saturating_mul(3))
     }
 
-    /// How long somebody who is with nobody, and has come back so many times before, may hear nothing at all before it looks
-    /// for others (T-17): longer than an idle session is silent (L-5). Half of how long it waits, whatever it hears.
+    /// How long a member without company may hear nobody before it leaves and comes back (T-17), after
+    /// `times` reunions. Longer than an idle session is silent (L-5). If it does hear others, it waits twice
+    /// as long.
     #[must_use]
     pub fn silence(&self, times: u32) -> Duration {
         Self::doubled(self.full_ack * 10, times)
     }
 
-    /// How long we keep trying to join (T-12), and how long whoever is to be included may have announced nothing (T-18).
+    /// How long we keep trying to join (T-12), and how long a waiting member may announce nothing (T-18).
     #[must_use]
     pub fn join_deadline(&self) -> Duration {
         self.full_ack * 10
     }
 
-    /// How long a member whose exclusion it cannot see to its end waits before it leaves by itself (T-10).
+    /// How long a perhaps excluded member waits before it leaves the channel by itself (T-10).
     #[must_use]
     pub fn excluded_departure(&self) -> Duration {
         self.full_ack * 4

@@ -1,14 +1,14 @@
 //! A list that grows in pieces.
 
-/// Items of a piece. Large enough that the list of pieces stays small, small enough that the unused end of the
-/// last piece does not count.
+/// Items of a piece. Large enough to keep the list of pieces short, small enough that the unused end of the
+/// last piece hardly matters.
 const PIECE: usize = 1024;
 
-/// A list that only grows, in pieces that never move: adding costs the same at any length, and no doubling keeps
-/// twice the memory in reserve.
+/// A list that only grows, in pieces that never move: adding costs the same at any length, and no spare
+/// memory is held as by doubling.
 ///
-/// Positions are `u32`, as all links inside a transcript are. They are made by [`Chunked::push`] and never come
-/// from outside.
+/// Positions are `u32`, as all links inside a transcript are. They are made by [`Chunked::push`] and never
+/// come from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked<T> {
     pieces: Vec<Vec<T>>,

@@ -6,7 +6,8 @@ use crate::work;
 /// Children of a node, or lanes of a leaf.
 const FANOUT: usize = 4;
 
-/// The vector clock of a message: for every lane, how many messages of it are in the message's past, itself included.
+/// The vector clock of a message: for every lane, how many messages of it are in the message's past, itself
+/// included.
 ///
 /// A handle into [`Clocks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,7 +41,7 @@ pub(crate) struct Least {
     pub(crate) count: u32,
 }
 
-/// Of readers in ascending order, each with what was seen on one of its lanes: the least, the author aside.
+/// The least that any reader but the author has seen on one lane, over readers in ascending order.
 fn least(lane: u32, seen: impl Iterator<Item = (u32, u32)>, author: u32) -> Least {
     let mut least = Least {
         lane,
@@ -64,13 +65,14 @@ fn least(lane: u32, seen: impl Iterator<Item = (u32, u32)>, author: u32) -> Leas
     least
 }
 
-/// All clocks of a transcript, as trees that share what is equal (path copying: Driscoll, Sarnak, Sleator, Tarjan,
-/// "Making data structures persistent", 1989).
+/// All clocks of a transcript, as trees that share what is equal (path copying: Driscoll, Sarnak, Sleator,
+/// Tarjan, "Making data structures persistent", 1989).
 ///
-/// A message with one parent differs from it in one lane, so it costs one new node a level: 64 bytes for up to 256
-/// members, where a plain vector clock of 100 members takes 400. A message with many parents costs at most the
-/// nodes of one whole tree, 16 bytes for every three lanes, whatever the graph looks like. Looking up a lane takes
-/// one step a level, so the question whether one message is an ancestor of another never scans the history (G-7).
+/// A message with one parent differs from it in one lane, so it costs one new node a level: 64 bytes for up
+/// to 256 members, where a plain vector clock of 100 members takes 400. A message with many parents costs at
+/// most the nodes of one whole tree, 16 bytes for every three lanes, whatever the graph looks like. Looking
+/// up a lane takes one step a level, so the question whether one message is an ancestor of another never
+/// scans the history (G-7).
 #[derive(Clone, Debug)]
 pub(crate) struct Clocks {
     /// Leaves hold counts, the others the positions of their children. Position 0 is the empty tree.
@@ -89,13 +91,13 @@ fn digit(lane: u32, level: u8) -> usize {
         & 3) as usize
 }
 
-/// Whether a tree of so many levels has a place for the lane.
+/// Whether a tree of `levels` levels has a place for the lane.
 fn covers(height: u8, lane: u32) -> bool {
     lane.checked_shr(2 * u32::from(height)).unwrap_or(0) == 0
 }
 
 impl Clocks {
-    /// No clocks yet, for so many lanes.
+    /// No clocks yet, with room for this many lanes.
     pub(crate) fn new(lanes: u32) -> Self {
         let mut nodes = Chunked::default();
         nodes.push([0; FANOUT]);
@@ -108,7 +110,7 @@ impl Clocks {
         clocks
     }
 
-    /// From now on, clocks have a place for so many lanes.
+    /// From now on, clocks have room for this many lanes.
     pub(crate) fn make_room(&mut self, lanes: u32) {
         while !covers(self.height, lanes.saturating_sub(1)) {
             self.height += 1;
@@ -122,7 +124,8 @@ impl Clocks {
 
     /// The most nodes that one more clock adds.
     pub(crate) fn max_nodes_per_clock(&self, lanes: u32) -> u32 {
-        // A full tree over the lanes has at most lanes/4 + lanes/16 + .. nodes, and one partly filled one a level.
+        // A full tree over the lanes has at most lanes/4 + lanes/16 + .. nodes, and one partly filled one a
+        // level.
         lanes / 3 + 1 + u32::from(self.height)
     }
 
@@ -165,7 +168,7 @@ impl Clocks {
                         seen_by += 1;
                     }
                 }
-                // The tip's own clock has seen it. Nobody else may have.
+                // The tip's own clock has seen it; perhaps no other has.
                 seen_by <= 1
             });
         }
@@ -197,7 +200,7 @@ impl Clocks {
         Clock { root, height }
     }
 
-    /// Puts the children of the inputs from `from` to `end` on the scratch list, but for empty ones.
+    /// Puts the non-empty children of the inputs from `from` to `end` on the scratch list.
     fn push_children(&mut self, from: usize, end: usize, level: u8, child: usize) {
         for input in from..end {
             if let Some(tree) = self.scratch.get(input) {
@@ -209,9 +212,9 @@ impl Clocks {
         }
     }
 
-    /// For each of some lanes, given with their authors and in ascending order: how far all readers but the author
-    /// have seen it, and how many of them not further. The clocks are those of the last messages of the readers, who
-    /// are named in ascending order; a reader who has forked has several.
+    /// For each of some lanes, given with their authors and in ascending order: how far all readers but the
+    /// author have seen it, and how many of them not further. The clocks are those of the last messages of
+    /// the readers, who are named in ascending order; a reader who has forked has several.
     pub(crate) fn least_seen(
         &mut self,
         clocks: &[Clock],
@@ -260,8 +263,8 @@ impl Clocks {
         }
     }
 
-    /// The clock of a message that has these parents and is the tip of a lane itself: in that lane it has what `own`
-    /// says, whatever the parents have.
+    /// The clock of a message that has these parents and is the tip of a lane itself. In that lane `own`
+    /// overrides what the parents have.
     pub(crate) fn join(&mut self, parents: &[Clock], own: Tip) -> Clock {
         self.scratch.clear();
         self.scratch
@@ -319,8 +322,8 @@ impl Clocks {
         self.nodes.push(node)
     }
 
-    /// Calls `report` with every lane in which `later` has seen more than `earlier`, in ascending order. `later` has
-    /// seen everything that `earlier` has.
+    /// Calls `report` with every lane in which `later` has seen more than `earlier`, in ascending order.
+    /// `later` has seen everything that `earlier` has.
     pub(crate) fn advances(&self, earlier: Clock, later: Clock, report: &mut impl FnMut(Advance)) {
         self.advances_below(earlier, later, later.height, 0, report);
     }

@@ -11,7 +11,8 @@ use crate::{
 /// What a message that waits costs beyond its body, in bytes: its places in the maps here.
 const ENTRY_BYTES: usize = 512;
 
-/// What each parent of a message that waits costs, in bytes: its name, and its place in the map of what is missing.
+/// What each parent of a waiting message costs, in bytes: its id, and its place in the map of missing
+/// messages.
 const PARENT_BYTES: usize = 160;
 
 /// A message that waits.
@@ -112,11 +113,12 @@ impl<B> Deferral<B> {
             })
     }
 
-    /// Takes a message in, for as long as the parents named in `missing` are; what had to go for it.
+    /// Keeps a message until the parents named in `missing` are there, and returns what was dropped to make
+    /// room.
     ///
-    /// Nobody is heard less for what others do: over its own quota, an author's new message is refused. When all
-    /// together are over, what goes is the newest message of the author that has most waiting, who has at least
-    /// the average share.
+    /// No author is heard less because of others. Over its own quota, an author's new message is refused.
+    /// When all authors together are over theirs, the newest message of the author with most waiting is
+    /// dropped; that author has at least the average share.
     pub(crate) fn insert(
         &mut self,
         entry: Entry<B>,
@@ -149,7 +151,7 @@ impl<B> Deferral<B> {
         Ok(dropped)
     }
 
-    /// Who has to go for a new message of this author. Changes nothing.
+    /// Which message must be dropped for a new message of this author. Changes nothing.
     fn victims(&self, author: u32, bytes: usize) -> Result<Vec<MessageId>, QuotaExceeded> {
         let own = self.usage.get(&author).copied().unwrap_or_default().plus(bytes);
         if own.messages > DEFERRED_MESSAGES_PER_AUTHOR || own.bytes > DEFERRED_BYTES_PER_AUTHOR {
@@ -198,7 +200,7 @@ impl<B> Deferral<B> {
         Some(waiting.entry)
     }
 
-    /// Takes a message out, but for its missing parents.
+    /// Removes a message, and leaves the map of its missing parents alone.
     fn take(&mut self, id: &MessageId) -> Option<Waiting<B>> {
         let waiting = self.waiting.remove(id)?;
         let bytes = cost(&waiting.entry);
@@ -213,7 +215,8 @@ impl<B> Deferral<B> {
         Some(waiting)
     }
 
-    /// This message has entered the transcript: those that waited for nothing else, in ascending order of ids.
+    /// The messages that waited for this one alone, which has entered the transcript; in ascending order of
+    /// ids.
     pub(crate) fn release(&mut self, parent: &MessageId) -> Vec<Waiting<B>> {
         let first = MessageId::from_bytes([0; 32]);
         let last = MessageId::from_bytes([255; 32]);

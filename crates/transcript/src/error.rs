@@ -6,8 +6,8 @@ use crate::{MAX_BRANCHES, MAX_PARENTS};
 
 /// Why a message was not taken. The transcript is as it was before.
 ///
-/// All but [`InsertError::QuotaFull`], [`InsertError::TooManyBranches`] and [`InsertError::Full`] depend on nothing
-/// but the message and its past: whoever receives it refuses it, in whatever order things arrive.
+/// All but [`InsertError::QuotaFull`], [`InsertError::TooManyBranches`] and [`InsertError::Full`] depend only
+/// on the message and its past. Every receiver makes the same refusal, in any order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InsertError {
@@ -23,7 +23,8 @@ pub enum InsertError {
     /// The message names itself as a parent.
     #[error("the message names itself as a parent; drop it")]
     OwnParent,
-    /// A parent that belongs to the subsession before: who starts there names no parents (G-9).
+    /// A parent that belongs to the subsession before: a message that starts from there names no parents
+    /// (G-9).
     #[error("parent {0:.8} belongs to the previous subsession; drop the message")]
     ParentOutside(MessageId),
     /// One parent is an ancestor of another (G-2).
@@ -35,8 +36,8 @@ pub enum InsertError {
     /// The author has forked its history [`MAX_BRANCHES`] times already (G-3).
     #[error("{0} forked its history over {MAX_BRANCHES} times; drop the message, and exclude {0}")]
     TooManyBranches(MemberId),
-    /// Parents are missing, and the author has no room left for messages that wait. The message can come
-    /// back by a resend.
+    /// Parents are missing, and the author has no room left for messages that wait. The message can
+    /// come back by a resend.
     #[error("too many messages of {0} wait for their parents; wait for a resend")]
     QuotaFull(MemberId),
     /// The transcript holds as many messages as it can address.

@@ -16,7 +16,7 @@ pub(crate) struct Record {
     /// Which of its author's lanes it is on, and its place there, counted from 1.
     pub(crate) tip: Tip,
     clock: Clock,
-    /// Where its parents begin, and how many there are.
+    /// Where its parents begin in the list, and how many there are.
     parents: u32,
     parent_count: u16,
     /// How many shown messages its lane has up to and with this one.
@@ -25,8 +25,8 @@ pub(crate) struct Record {
     pub(crate) shown: bool,
 }
 
-/// A chain of messages of one author, each an ancestor of the next. Every member has one; each branch of a fork
-/// adds one, so that clocks and acks stay exact.
+/// A chain of messages of one author, each an ancestor of the next. Every member has one; each branch of a
+/// fork adds one, so that clocks and acks stay exact.
 #[derive(Clone, Debug)]
 struct Lane {
     /// The author, as a place among the members.
@@ -34,11 +34,11 @@ struct Lane {
     messages: Chunked<u32>,
     /// The clock of its last message.
     clock: Clock,
-    /// So many messages, from the start of the lane, are fully acked (G-6). Whoever acks one acks all before it, so
-    /// a single number tells.
+    /// How many messages from the start of the lane are fully acked (G-6). An ack of one acks all before it,
+    /// so one number is enough.
     fully_acked: u32,
-    /// How many readers have acked exactly that far. When the last of them goes on, the number above moves: the
-    /// readers are looked through only then, so that the work per message is flat.
+    /// How many readers have acked exactly that far. The number above moves when the last of them has gone
+    /// further. Only then are the readers searched, so that the work per message is flat.
     holding_back: u32,
 }
 
@@ -50,15 +50,17 @@ struct Member {
     lanes: Vec<u32>,
 }
 
-/// The last list of parents. Who speaks at once names the same ones: they are judged, kept and joined once.
+/// The last list of parents. Members that speak at once name the same parents, which are judged, kept and
+/// joined once.
 #[derive(Clone, Debug, Default)]
 struct RecentParents {
     list: Vec<u32>,
     /// Where they are kept.
     start: u32,
-    /// Their clocks joined, but for the lane in `undo`.
+    /// Their clocks joined, except for the lane in `undo`.
     clock: Clock,
-    /// The clock is still that of the first message with these parents; this is what it was without that message.
+    /// The clock is still that of the first message with these parents; this is what it was without that
+    /// message.
     undo: Option<Tip>,
 }
 
@@ -213,8 +215,8 @@ impl Graph {
             })
             .collect();
         let predecessor = if seen.iter().any(|tip| tip.seq > 0) {
-            // It goes on from the one that has seen all the others. If there is none, it has seen a fork of its own
-            // author: refused by everybody, because everybody sees the same past.
+            // It goes on from the one that has seen all the others. If there is none, its past holds a fork
+            // of its own author. Every member refuses it, because all see the same past.
             let last = seen.iter().find(|tip| self.has_seen_all(**tip, &seen));
             Some(last.ok_or(Refusal::AfterFork)?)
         } else {
@@ -346,7 +348,7 @@ impl Graph {
         }
         let mut fully_acked = Vec::new();
         if self.members.len() < 2 {
-            // Nobody else reads: fully acked at once.
+            // There are no other readers: fully acked at once.
             self.advance_fully_acked(number, seq, 0, &mut fully_acked);
         }
         self.note_acks(author, number, before, clock, &mut fully_acked);
@@ -407,7 +409,8 @@ impl Graph {
             .min()
     }
 
-    /// G-6: `author` has seen more than before, now that its newest message has this clock instead of the one before.
+    /// G-6: `author` has seen more than before, now that its newest message has this clock instead of the one
+    /// before.
     fn note_acks(&mut self, author: u32, own: u32, before: Clock, after: Clock, out: &mut Vec<u32>) {
         let mut advances = Vec::new();
         self.clocks
@@ -490,7 +493,8 @@ impl Graph {
             .map(move |(reader, member)| (&member.id, self.seen_by(reader, tip.lane) >= tip.seq))
     }
 
-    /// The first message by which a member acked another's message: a binary search in each of the member's lanes.
+    /// The first message by which a member acked another's message: a binary search in each of the member's
+    /// lanes.
     pub(crate) fn ack_of(&self, position: u32, reader: u32) -> Option<u32> {
         let tip = self.records.at(position).tip;
         if self.lane(tip.lane)?.author == reader {
@@ -508,7 +512,7 @@ impl Graph {
             .min()
     }
 
-    /// Whether `above` is in the past of `position`, and whatever else is shown and in its past is in that of
+    /// Whether `above` is in the past of `position`, and everything else shown in that past is in the past of
     /// `above` too (G-8).
     pub(crate) fn follows(&self, above: u32, position: u32) -> bool {
         if !self.is_ancestor(above, position) {
@@ -545,7 +549,8 @@ impl Graph {
             .map_or(0, |position| self.records.at(position).shown_in_lane)
     }
 
-    /// Of the shown messages among these and their ancestors: the latest, none an ancestor of another, as accepted.
+    /// The latest shown messages among these and their ancestors: none is an ancestor of another. In the
+    /// order of acceptance.
     pub(crate) fn latest_shown(&self, messages: &[u32]) -> Vec<u32> {
         let mut latest = BTreeSet::new();
         for (number, lane) in (0..).zip(&self.lanes) {
@@ -579,7 +584,8 @@ impl Lane {
     }
 }
 
-/// The first number below `len` for which the predicate fails; it holds for all before that, and for none after.
+/// The first number below `len` for which the predicate fails; it holds for all before that, and for none
+/// after.
 fn partition_point(len: u32, holds: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (0, len);
     while low < high {

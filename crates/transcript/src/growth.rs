@@ -1,4 +1,4 @@
-//! Total work against the number of messages, for graphs that someone might build to hurt (A-38, G-7).
+//! Total work against the number of messages, for graphs that an attacker might build (A-38, G-7).
 
 use concilium_core::{MemberId, MemberSet, MessageId, Time};
 
@@ -121,7 +121,8 @@ fn a38_combs_are_near_linear() {
 
 #[test]
 fn a38_repeated_merges_of_disjoint_halves_are_near_linear() {
-    // Two halves that share nothing in any leaf of the clocks, then everybody merges them: nothing can be shared.
+    // Two halves that share nothing in any leaf of the clocks; then all members merge them, and nothing can
+    // be shared.
     near_linear("halves", 2000, |n| {
         let mut graph = Builder::new(MEMBERS);
         let mut start: Vec<MessageId> = Vec::new();
@@ -202,8 +203,8 @@ fn a38_messages_that_wait_are_near_linear() {
 
 #[test]
 fn a38_members_without_end_are_near_linear() {
-    // The number of members grows with that of messages: everybody says one thing, one collects it.
-    // Where their number passes a power of four, all clocks grow by one level: hence both doublings together.
+    // The number of members grows with that of messages: each member says one thing, one collects it. Where
+    // their number passes a power of four, all clocks grow by one level: hence both doublings together.
     let [one, _, four] = steps(128, |n| {
         let mut graph = Builder::new(n);
         for member in 1..n {
@@ -218,7 +219,8 @@ fn a38_members_without_end_are_near_linear() {
     );
 }
 
-/// The work for each block of a hundred messages, of ten thousand, by all members but so many silent ones.
+/// The work for each block of a hundred messages, of ten thousand, by all members except the given number of
+/// silent ones.
 fn blocks(members: usize, silent: usize) -> (Builder, Vec<u64>) {
     let mut graph = Builder::new(members);
     let mut costs = Vec::new();

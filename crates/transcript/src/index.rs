@@ -24,8 +24,8 @@ pub(crate) const MAX_GROWTH: u32 = 256;
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    /// Of each message, some bits of its id: to part nearly all others without looking at them, who are far away
-    /// in memory, and to split a bucket without doing so either.
+    /// Some bits of each message's id. They rule out nearly all other messages without reading those, which
+    /// are far away in memory. They also split a bucket without reading them.
     tags: [u32; CAPACITY],
     len: u16,
     /// How many bits, from the first, the ids here have in common.
@@ -64,14 +64,14 @@ impl Bucket {
     }
 }
 
-/// A trie over the ids' hexadecimal digits, with buckets for leaves that split by single bits: extendible hashing
-/// (Fagin, Nievergelt, Pippenger, Strong, 1979) with a trie for its directory.
+/// A trie over the ids' hexadecimal digits, with buckets for leaves that split by single bits: extendible
+/// hashing (Fagin, Nievergelt, Pippenger, Strong, 1979) with a trie for its directory.
 ///
-/// Why not a plain hash table: ids are hashes already, but an insider can search for ids that collide, so a table
-/// needs a secret seed, and this crate has no randomness. Here such a search is futile: a bucket goes one bit deeper
-/// for every doubling of the work to find sixteen ids that share its beginning. Why not a `BTreeMap`: it is slower
-/// and several times larger. There is no rehashing, so no insertion is slow, and of a million messages the index
-/// touches just one place in memory that is not in the nearer caches.
+/// Why not a plain hash table: ids are hashes already, but an insider can search for ids that collide, so a
+/// table needs a secret seed, and this crate has no randomness. Here such a search is futile: a bucket goes
+/// one bit deeper for every doubling of the work to find sixteen ids that share its beginning. Why not a
+/// `BTreeMap`: it is slower and several times larger. There is no rehashing, so no insertion is slow, and of
+/// a million messages the index touches just one place in memory that is not in the nearer caches.
 ///
 /// Ids that are not hashes are handled correctly too, at up to 64 steps each.
 #[derive(Clone, Debug)]
@@ -168,8 +168,8 @@ impl IdIndex {
         }
     }
 
-    /// Splits a bucket at the first bit that its ids do not all share by its place in the trie. Gives the node below
-    /// which both halves are.
+    /// Splits a bucket at the first bit that its place in the trie does not fix. Returns the node above both
+    /// halves.
     fn split<'a>(
         &mut self,
         id: &MessageId,
@@ -242,7 +242,7 @@ mod tests {
     }
 
     proptest! {
-        /// Short suffixes over few values: ids that share long beginnings, as nobody could grind them.
+        /// Short suffixes over few values: ids that share longer beginnings than any attacker could grind.
         #[test]
         fn finds_exactly_what_was_inserted(
             ids in proptest::collection::vec(proptest::collection::vec(0_u8..4, 0..6), 0..200),

@@ -1,8 +1,8 @@
 //! The causal history of a group's messages: who said what after seeing what, and who has not seen it yet.
 //!
-//! Every message names the latest messages that its author had seen: its parents. From that alone, and from no
-//! server, each member knows of every message what it answers, who has received it (they have written something
-//! after it), and whether everybody has: it is then *fully acked*.
+//! Every message names the latest messages that its author had seen: its parents. From the parents alone,
+//! without a server, each member knows three things of a message: what it answers; which members have
+//! received it (they have written something after it); and whether all have, when it is *fully acked*.
 //!
 //! ```
 //! use concilium_core::{MemberId, MemberSet, MessageId, SubsessionId, Time};
@@ -46,27 +46,28 @@
 //!
 //! # What enters, and when
 //!
-//! Whether a message is accepted depends on nothing but the message and its past. So all members, whatever reaches
-//! them in whatever order and however often, hold the same graph as soon as they hold the same messages (G-5).
-//! A message whose parents are not here yet waits, within quotas (G-1). There are three exceptions, each a limit that
-//! protects us from an author: [`MAX_BRANCHES`], the quotas of messages that wait (what they cost, a resend brings
-//! back), and [`MAX_MESSAGES`].
+//! Whether a message is accepted depends only on the message and its past. So all members hold the same graph
+//! as soon as they hold the same messages, in any order and any number of arrivals (G-5). A message whose
+//! parents are not here yet waits, within quotas (G-1). There are three exceptions, each a limit that
+//! protects us from an author: [`MAX_BRANCHES`], the quotas of waiting messages (a resend brings back what
+//! they cost), and [`MAX_MESSAGES`].
 //!
 //! # Forks
 //!
-//! An author who writes a message without having seen its own previous one has told two stories (G-3). Refusing the
-//! second story would split the group: those whom it reached first build upon it, and the others could never accept
-//! what they build. So both branches are accepted, by everybody, and kept as evidence: a [`Fork`] is reported by
-//! whoever holds both, at the latest when someone's message has both in its past. From there on the author is
-//! silenced by the graph itself: a message whose own past contains a fork by its author is refused
-//! ([`InsertError::AfterFork`]), and the others' messages soon have both branches in their past, so that the
-//! author can neither answer nor ack them. Only stale parents are left to it, and its missing acks show.
+//! An author who writes a message without having seen its own previous one has told two stories (G-3).
+//! Refusing the second story would split the group: members that it reached first build upon it, and the
+//! others could never accept what they build. So all members accept both branches and keep them as evidence.
+//! A member that holds both reports a [`Fork`], at the latest when some message has both in its past.
+//!
+//! From then on the graph itself silences the author. A message whose own past contains a fork by its author
+//! is refused ([`InsertError::AfterFork`]). The others' messages soon have both branches in their past, so
+//! the author can neither answer nor ack them. Only stale parents are left to it, and its missing acks show.
 //!
 //! # Cost
 //!
-//! Every message has a vector clock, in a tree that shares with its parents' all that is equal. A message costs the
-//! number of its parents times at most the number of members, in time, whatever the graph looks like and however
-//! long it is; usually it costs far less. Questions about ancestors take one look into a clock (G-7).
+//! Every message has a vector clock, in a tree that shares with its parents' all that is equal. In time, a
+//! message costs at most the number of its parents times the number of members, for any graph of any length.
+//! Usually it costs far less. Questions about ancestors take one look into a clock (G-7).
 
 mod chunked;
 mod clock;

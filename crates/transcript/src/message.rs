@@ -1,18 +1,18 @@
-//! What goes into a transcript, what comes back, and what it looks like inside.
+//! What goes into a transcript, and what comes back.
 
 use concilium_core::{MemberId, MessageId, Time};
 
 use crate::InsertError;
 
-/// A message to be inserted. It is authentic: whoever inserts it has verified and decrypted it.
+/// A message to be inserted. It is authentic: the caller has decrypted and verified it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<B> {
-    /// Its name; nobody can make two messages of one name.
+    /// Its id. Two messages of one id cannot be made.
     pub id: MessageId,
-    /// Who wrote it.
+    /// Its author.
     pub author: MemberId,
-    /// The latest messages of this subsession that the author had seen, none an ancestor of another (G-2). Empty:
-    /// none yet, the message starts from [`Transcript::roots`](crate::Transcript::roots) (G-9).
+    /// The latest messages of this subsession that the author had seen, none an ancestor of another (G-2).
+    /// Empty: none yet, the message starts from [`Transcript::roots`](crate::Transcript::roots) (G-9).
     pub parents: Vec<MessageId>,
     /// An explicit ack: acks others and does not itself expect to be acked (L-2).
     pub ack_only: bool,
@@ -29,7 +29,7 @@ pub struct Entry<B> {
 pub struct Message<'a, B> {
     /// Its name.
     pub id: &'a MessageId,
-    /// Who wrote it. Its readers are all other members (G-4).
+    /// Its author. Its readers are all other members (G-4).
     pub author: &'a MemberId,
     /// An explicit ack, which does not expect to be acked.
     pub ack_only: bool,
@@ -89,12 +89,12 @@ impl Inserted {
     }
 }
 
-/// A message that had waited for its parents, and is refused for what they show.
+/// A message that had waited for its parents, and is refused because of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// The message.
     pub id: MessageId,
-    /// Its author, who is to blame.
+    /// Its author, which is to blame.
     pub author: MemberId,
     /// Why.
     pub reason: InsertError,
@@ -109,11 +109,11 @@ pub struct Dropped {
     pub author: MemberId,
 }
 
-/// Evidence that an author told two stories: two of its messages, neither of which it had seen when it wrote the
-/// other (G-3). Both are in the transcript.
+/// Evidence that an author told two stories: two of its messages, neither of which it had seen when it wrote
+/// the other (G-3). Both are in the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
-    /// Who forked.
+    /// The author that forked.
     pub author: MemberId,
     /// The message that was here first.
     pub first: MessageId,
@@ -126,9 +126,9 @@ pub struct Fork {
 pub struct Deferred<'a> {
     /// The message.
     pub id: &'a MessageId,
-    /// Its author, who claims to have seen the parents.
+    /// Its author, which claims to have seen the parents.
     pub author: &'a MemberId,
-    /// The parents that are not in the transcript, in ascending order. Those that wait themselves are among them.
+    /// The parents that are not in the transcript, in ascending order, also those that wait themselves.
     pub missing: Vec<&'a MessageId>,
     /// When it came.
     pub since: Time,

@@ -1,7 +1,7 @@
 //! To bytes and back.
 //!
-//! A transcript is written as what was inserted, in the order in which it was accepted, and read by inserting it
-//! again: whatever the bytes say, what comes out is a transcript that some insertions lead to.
+//! A transcript is written as the inserted messages, in the order of acceptance, and read by inserting them
+//! again. So any bytes that can be read give a transcript that some insertions lead to.
 
 use std::fmt;
 

@@ -12,16 +12,16 @@ pub struct TimelineItem {
     pub subsession: SubsessionId,
     /// The message.
     pub message: MessageId,
-    /// Whether its author had seen just the message above it, and through that everything shown before: a plain
-    /// answer. If not, the reader must look at the parents to know what it answers (G-8).
+    /// Whether it is a plain answer: its author had seen the message above it, and through that everything
+    /// shown before. If not, its parents say what it answers (G-8).
     pub follows: bool,
 }
 
-/// One or more transcripts in one line, for display: messages in the order in which they were accepted, hence each
-/// after its ancestors, and none ever moves (G-8).
+/// One or more transcripts in one line, for display: messages in the order in which they were accepted, hence
+/// each after its ancestors, and none ever moves (G-8).
 ///
-/// Messages that are not [`shown`](crate::Entry::shown) are left out, and looked through: an answer to a message is
-/// still that when acks lie between the two.
+/// Messages that are not [`shown`](crate::Entry::shown) are left out, and looked through: an answer to a
+/// message is still that when acks lie between the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     #[serde(with = "concilium_core::wire::list")]

@@ -12,8 +12,8 @@ use crate::{
     UnknownMessage,
 };
 
-/// The causal history of one subsession: its messages as a graph, each linked to the latest that its author had
-/// seen, and from that who has acked what.
+/// The causal history of one subsession: its messages as a graph, each linked to the latest that its author
+/// had seen. The links say which members have acked what.
 ///
 /// The [crate's page](crate) has an example and says how forks are treated.
 #[derive(Clone, Debug)]
@@ -35,15 +35,15 @@ impl<B> Transcript<B> {
         Self::with_roots(members, Vec::new())
     }
 
-    /// The transcript of a subsession that an operation created which named these as the latest messages before it
-    /// (G-9), for a member that was not there before: it does not see them.
+    /// The first transcript of a joiner. The operation named `roots` as the latest messages before it (G-9);
+    /// the joiner does not see them.
     #[must_use]
     pub fn with_roots(members: MemberSet, roots: Vec<MessageId>) -> Self {
         Self::with_shown_roots(members, roots, Vec::new())
     }
 
-    /// The transcript of the subsession after `previous`, created by an operation that named these as the latest
-    /// messages of `previous` (G-9). A [`Timeline`](crate::Timeline) joins the two there.
+    /// The transcript of the subsession after `previous`, created by an operation that named these as the
+    /// latest messages of `previous` (G-9). A [`Timeline`](crate::Timeline) joins the two there.
     #[must_use]
     pub fn succeeding(previous: &Self, members: MemberSet, roots: Vec<MessageId>) -> Self {
         let known: Vec<u32> = roots
@@ -70,12 +70,13 @@ impl<B> Transcript<B> {
         }
     }
 
-    /// Takes a message in, and whatever had waited for it.
+    /// Inserts a message, and those that had waited for it.
     ///
     /// Duplicates and any order of arrival lead to the same transcript (G-5).
     ///
     /// # Errors
-    /// The message cannot be part of this transcript, or waits and its author has no room left. Nothing changed.
+    /// The message cannot be part of this transcript, or it must wait and its author has no room left.
+    /// Nothing changed.
     pub fn insert(&mut self, entry: Entry<B>, now: Time) -> Result<Inserted, InsertError> {
         if self.contains(&entry.id) || self.is_deferred(&entry.id) {
             return Ok(Inserted::new(Outcome::Duplicate));
@@ -139,8 +140,8 @@ impl<B> Transcript<B> {
         (known, missing)
     }
 
-    /// Puts a checked message into the graph, and then what it releases, one after the other: no recursion, however
-    /// long the chain of those that waited.
+    /// Puts a checked message into the graph, and then the messages that it releases, one after the other.
+    /// There is no recursion, for any chain of waiting messages.
     fn accept(&mut self, entry: Entry<B>, place: Place, inserted: &mut Inserted) {
         let mut released: VecDeque<Waiting<B>> = VecDeque::new();
         let mut next = Some((entry, place));
@@ -207,7 +208,7 @@ impl<B> Transcript<B> {
         })
     }
 
-    /// The members: whoever may write, and everybody reads everything (G-4).
+    /// The members. Each may write, and each reads everything (G-4).
     #[must_use]
     pub fn members(&self) -> &MemberSet {
         &self.members
@@ -253,8 +254,8 @@ impl<B> Transcript<B> {
         self.at(self.graph.position(id)?)
     }
 
-    /// What is kept with a message, to change: to let go of a packet that nobody needs any more, say. Bodies mean
-    /// nothing to the transcript.
+    /// What is kept with a message, for changes, such as dropping a packet that no member needs any more.
+    /// Bodies mean nothing to the transcript.
     pub fn body_mut(&mut self, id: &MessageId) -> Option<&mut B> {
         self.bodies.get_mut(self.graph.position(id)?)
     }
@@ -281,8 +282,9 @@ impl<B> Transcript<B> {
         self.graph.heads().map(|head| self.id(head))
     }
 
-    /// The parents of a member's next message: the heads. If there are more than [`MAX_PARENTS`], the one that
-    /// carries on the member's own history, and the oldest of the others; the next message names the rest.
+    /// The parents of a member's next message: the heads. If there are more than [`MAX_PARENTS`], the one
+    /// that carries on the member's own history, and the oldest of the others; the next message names the
+    /// rest.
     #[must_use]
     pub fn next_parents(&self, author: &MemberId) -> Vec<MessageId> {
         let heads = self.graph.heads();
@@ -302,9 +304,9 @@ impl<B> Transcript<B> {
         chosen.map(|head| *self.id(head)).collect()
     }
 
-    /// Whether the first message is in the past of the second: it was seen, directly or through others, by the
-    /// second's author before writing. A message is not its own ancestor. Costs the same however long the history
-    /// is (G-7).
+    /// Whether the first message is in the past of the second: the second's author had seen it before
+    /// writing, directly or through others. A message is not its own ancestor. Costs the same however long
+    /// the history is (G-7).
     ///
     /// # Errors
     /// One of them is not here.
@@ -328,7 +330,7 @@ impl<B> Transcript<B> {
         self.known(id).map(|position| self.graph.is_fully_acked(position))
     }
 
-    /// The readers who have written a descendant of the message.
+    /// The readers that have written a descendant of the message.
     ///
     /// # Errors
     /// There is no such message.
@@ -336,7 +338,7 @@ impl<B> Transcript<B> {
         self.readers(id, true)
     }
 
-    /// The readers who have not written a descendant of the message yet (G-6).
+    /// The readers that have not written a descendant of the message yet (G-6).
     ///
     /// # Errors
     /// There is no such message.
@@ -363,8 +365,8 @@ impl<B> Transcript<B> {
         Ok(ack.map(|ack| self.id(ack)))
     }
 
-    /// The messages that expect acks and are not fully acked, in the order in which they were accepted. The first
-    /// is the oldest, and counting costs nothing.
+    /// The messages that expect acks and are not fully acked, in the order in which they were accepted. The
+    /// first is the oldest, and counting them is cheap.
     pub fn unacked_messages(&self) -> impl DoubleEndedIterator<Item = &MessageId> + ExactSizeIterator {
         self.graph.unacked().map(|position| self.id(position))
     }

@@ -1,12 +1,12 @@
-//! Counts elementary steps in tests, so that growth is measured in work and not in seconds. Outside of this
-//! crate's own tests it is nothing.
+//! Counts elementary steps in tests, so that growth is measured in work and not in seconds. Outside of
+//! this crate's own tests it does nothing.
 
 #[cfg(test)]
 thread_local! {
     static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Notes that so many steps were made.
+/// Notes this many steps.
 #[inline(always)]
 pub(crate) fn add(steps: usize) {
     #[cfg(test)]
