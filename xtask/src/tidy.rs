@@ -3,6 +3,7 @@
 mod attacks;
 mod files;
 mod id;
+mod labels;
 mod layers;
 mod links;
 mod manifests;
@@ -91,6 +92,7 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     findings.extend(scenarios::check(tree, &evidence, &pending));
     findings.extend(attacks::check(tree, &evidence, &pending));
     findings.extend(files::check(tree));
+    findings.extend(labels::check(tree));
     findings.extend(links::check(tree));
     findings.extend(records::check(tree));
     findings.extend(manifests::check(tree, workspace));

@@ -33,7 +33,7 @@ const VERSION: u8 = 1;
 /// The longest introduction: frame, longest name with its length, key, signature.
 const MAX_BYTES: usize = 2 + (MemberId::MAX_BYTES + 3) + 32 + 64;
 
-const CONTEXT: &str = "concilium 2026-11 v1 introduction of an identity key";
+const CONTEXT: &str = "concilium 2026-11 v1 cli introduction of an identity key";
 
 /// Keys that wait for the user's word, at most. Whoever floods the channel with names gets no more questions asked.
 const MAX_CLAIMS: usize = 64;

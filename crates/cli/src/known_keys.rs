@@ -200,7 +200,7 @@ impl Directory for KnownKeys {
 /// What two people read to each other to compare a key: 128 bits of a hash of it, in groups of four digits. Half
 /// of a whole fingerprint is enough here, as nobody gains from two keys of their own with one fingerprint.
 pub(crate) fn fingerprint(key: &VerifyingKey) -> String {
-    let hash = FramedHash::new("concilium 2026-11 v1 fingerprint of an identity key")
+    let hash = FramedHash::new("concilium 2026-11 v1 cli fingerprint of an identity key")
         .field(key.as_bytes())
         .finish();
     let mut groups = String::new();

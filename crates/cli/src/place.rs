@@ -55,7 +55,7 @@ fn file_stem(member: &MemberId) -> String {
     if stem.len() <= MAX_STEM_BYTES {
         stem
     } else {
-        let hash = FramedHash::new("concilium 2026-11 v1 file name of a member")
+        let hash = FramedHash::new("concilium 2026-11 v1 cli file name of a member")
             .field(member.as_bytes())
             .finish();
         // No escaped name begins so.

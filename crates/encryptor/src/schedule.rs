@@ -183,7 +183,7 @@ pub(crate) struct TextDigest(Hasher);
 
 impl TextDigest {
     pub(crate) fn new(binding: &[u8; 32], text: &[u8], signed: &[u8]) -> Self {
-        let mut hasher = Hasher::new_derive_key("concilium 2026-11 v1 message signature");
+        let mut hasher = Hasher::new_derive_key("concilium 2026-11 v1 encryptor message signature");
         hasher.update(text);
         hasher.update(binding);
         hasher.update(signed);

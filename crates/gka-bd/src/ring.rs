@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::SUITE;
 use crate::payload::Hello;
 
-const TRANSCRIPT: &str = "concilium 2026-11 bd v1 transcript";
+const TRANSCRIPT: &str = "concilium 2026-11 v1 gka-bd transcript";
 
 /// C-5, K-6: one framed hash over everything that the links follow from. The order of the ring is that of the names, which
 /// the associated data tell.

@@ -7,7 +7,7 @@ use concilium_gka_dh::{Element, Transcript, flatten};
 use crate::SUITE;
 use crate::agreement::SlotOrder;
 
-const TRANSCRIPT: &str = "concilium 2026-11 cliques v1 transcript";
+const TRANSCRIPT: &str = "concilium 2026-11 v1 gka-cliques transcript";
 
 /// What the transcript hash is taken over.
 #[derive(Debug)]

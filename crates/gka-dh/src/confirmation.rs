@@ -11,10 +11,10 @@ use zeroize::Zeroize as _;
 
 use crate::Transcript;
 
-const CONFIRMATION: &str = "concilium 2026-11 gka v1 confirmation";
-const CONFIRMATION_KEY: &[u8] = b"concilium 2026-11 gka v1 confirmation key";
-const GROUP_SECRET: &[u8] = b"concilium 2026-11 gka v1 group secret";
-const SUBSESSION_ID: &[u8] = b"concilium 2026-11 gka v1 subsession id";
+const CONFIRMATION: &str = "concilium 2026-11 v1 gka-dh confirmation";
+const CONFIRMATION_KEY: &[u8] = b"concilium 2026-11 v1 gka-dh confirmation key";
+const GROUP_SECRET: &[u8] = b"concilium 2026-11 v1 gka-dh group secret";
+const SUBSESSION_ID: &[u8] = b"concilium 2026-11 v1 gka-dh subsession id";
 
 /// What confirmations are made with. Erased when dropped.
 #[derive(Clone, Debug, Serialize, Deserialize)]

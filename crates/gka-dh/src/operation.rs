@@ -11,7 +11,7 @@ pub type Transcript = [u8; 32];
 /// The version of the key agreements that the transcript names.
 const VERSION: u64 = 1;
 
-const FINGERPRINT: &str = "concilium 2026-11 gka v1 own packet";
+const FINGERPRINT: &str = "concilium 2026-11 v1 gka-dh own packet";
 
 /// The layout of exports that this code writes and reads.
 const EXPORT_VERSION: u8 = 2;

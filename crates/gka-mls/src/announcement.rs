@@ -17,7 +17,7 @@ use crate::export::secret;
 use crate::packet::{MAX_ANNOUNCEMENT_BYTES, read_message};
 use crate::policy::member_of;
 
-const CONTEXT: &str = "concilium 2026-11 mls v1 announcement signature";
+const CONTEXT: &str = "concilium 2026-11 v1 gka-mls announcement signature";
 
 /// What is announced: a key package, for one session.
 #[derive(Serialize, Deserialize)]

@@ -122,7 +122,7 @@ fn verifying_keys(
     Ok(keys)
 }
 
-const DATA: &str = "concilium 2026-11 mls v1 associated data";
+const DATA: &str = "concilium 2026-11 v1 gka-mls associated data";
 
 /// What the associated data are to MLS: the authenticated data of the commit, and the context of what is exported (K-6).
 pub(crate) fn digest(data: &AssociatedData) -> [u8; 32] {
@@ -130,11 +130,11 @@ pub(crate) fn digest(data: &AssociatedData) -> [u8; 32] {
 }
 
 /// The label under which the library exports.
-const EXPORTER: &[u8] = b"concilium 2026-11 mls v1";
+const EXPORTER: &[u8] = b"concilium 2026-11 v1 gka-mls exporter";
 /// What is made from what it exports.
-const CHECK: &[u8] = b"concilium 2026-11 mls v1 check";
-const GROUP_SECRET: &[u8] = b"concilium 2026-11 mls v1 group secret";
-const SUBSESSION: &[u8] = b"concilium 2026-11 mls v1 subsession id";
+const CHECK: &[u8] = b"concilium 2026-11 v1 gka-mls check";
+const GROUP_SECRET: &[u8] = b"concilium 2026-11 v1 gka-mls group secret";
+const SUBSESSION: &[u8] = b"concilium 2026-11 v1 gka-mls subsession id";
 
 /// What an epoch yields for the subsession.
 pub(crate) struct Derived {

@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// mebibyte, and a list of members with their keys half of one.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
-const DIGEST: &str = "concilium 2026-11 mls v1 export";
+const DIGEST: &str = "concilium 2026-11 v1 gka-mls export";
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
     FramedHash::new(DIGEST).field(bytes).finish()

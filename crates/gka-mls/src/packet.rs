@@ -44,7 +44,7 @@ pub(crate) struct WirePayload {
     pub(crate) check: [u8; 32],
 }
 
-const FINGERPRINT: &str = "concilium 2026-11 mls v1 fingerprint";
+const FINGERPRINT: &str = "concilium 2026-11 v1 gka-mls own packet";
 
 /// What an initial packet says, data and payload.
 pub(crate) fn fingerprint(data: &AssociatedData, payload: &[u8]) -> [u8; 32] {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AssociatedData, Directory, Identity, OpenError, Opened, ProposeError, Reason, Role};
 
-const CONTEXT: &str = "concilium 2026-11 v1 operation packet signature";
+const CONTEXT: &str = "concilium 2026-11 v1 gka operation packet signature";
 
 /// The longest signed packet, in bytes: what the outer frame leaves.
 pub const MAX_BYTES: usize = packet::MAX_BYTES - packet::FRAME_BYTES;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[must_use]
 pub fn packet_id(bytes: &[u8], from: &MemberId, channel: &MemberSet) -> PacketId {
     // O-1: FramedHash frames each part, so that nothing can move from one to the next.
-    let hash = FramedHash::new("concilium 2026 server-order packet id")
+    let hash = FramedHash::new("concilium 2026-11 v1 server-order packet id")
         .field(bytes)
         .field(from.as_bytes())
         .list(channel.iter().map(MemberId::as_bytes));
@@ -20,7 +20,7 @@ pub fn packet_id(bytes: &[u8], from: &MemberId, channel: &MemberSet) -> PacketId
 /// `remaining` is who is in the channel after the leave.
 #[must_use]
 pub fn leave_id(initial: &PacketId, who: &MemberId, remaining: &MemberSet) -> PacketId {
-    let hash = FramedHash::new("concilium 2026 server-order leave id")
+    let hash = FramedHash::new("concilium 2026-11 v1 server-order leave id")
         .field(initial.as_bytes())
         .field(who.as_bytes())
         .list(remaining.iter().map(MemberId::as_bytes));
@@ -58,14 +58,14 @@ impl Role {
 /// The chain hash at the start of a new session, where nothing has been accepted yet. `parent` is random (O-2).
 #[must_use]
 pub fn chain_start(parent: &PacketId) -> ChainHash {
-    let hash = FramedHash::new("concilium 2026 server-order chain start").field(parent.as_bytes());
+    let hash = FramedHash::new("concilium 2026-11 v1 server-order chain start").field(parent.as_bytes());
     ChainHash::from_bytes(hash.finish())
 }
 
 /// The chain hash after one more packet is accepted: H(previous chain hash, packet id, role) (O-5).
 #[must_use]
 pub fn chain_step(previous: &ChainHash, packet: &PacketId, role: Role) -> ChainHash {
-    let hash = FramedHash::new("concilium 2026 server-order chain step")
+    let hash = FramedHash::new("concilium 2026-11 v1 server-order chain step")
         .field(previous.as_bytes())
         .field(packet.as_bytes())
         .number(role.number());

@@ -306,7 +306,7 @@ impl SubsessionLoot {
         };
         let signed = generation.map(u32::to_le_bytes);
         let mut digest = [0; SIGNATURE_BYTES];
-        Hasher::new_derive_key("concilium 2026-11 v1 message signature")
+        Hasher::new_derive_key("concilium 2026-11 v1 encryptor message signature")
             .update(text)
             .update(&pen.binding)
             .update(signed.as_ref().map_or(&[], |bytes| bytes))
