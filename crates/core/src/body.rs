@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire;
 
-/// What a message says: bytes of the application's choice. Only its length is printed, so that no log and no error
-/// tells what people say.
+/// What a message says: bytes of the application's choice. Only its length is printed, so that logs and
+/// errors do not tell what people say.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Body(#[serde(with = "wire::bytes")] Vec<u8>);
 

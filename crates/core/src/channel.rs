@@ -1,7 +1,7 @@
 //! The vocabulary between a session and a group channel: what the channel tells us, what we ask of it.
 //!
-//! A channel is untrusted. It delivers packets, enters and leaves to everyone in it, hopefully in one total
-//! order and to the sender as well; whatever it does instead, the session notices.
+//! A channel is untrusted. It should deliver packets, enters and leaves to all its members, the sender
+//! included, in one total order. The session notices if it does not.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,21 +16,22 @@ pub enum ChannelEvent {
         /// Everyone in the channel.
         members: MemberSet,
     },
-    /// We are out of the channel, for whatever reason: by our wish, kicked, or disconnected.
+    /// We are out of the channel: by our wish, kicked, or disconnected.
     Left,
     /// Someone else entered.
     MemberEntered {
-        /// Who.
+        /// Its name.
         member: MemberId,
     },
-    /// Someone else left, or was kicked; or was to be kicked and is not there. It may be said again of who is out already.
+    /// Another member left, or was kicked; or was to be kicked and is not there. The channel may say it again
+    /// of a member that is out already.
     MemberLeft {
-        /// Who.
+        /// Its name.
         member: MemberId,
     },
     /// A packet; ours come back to us in the same way.
     Packet {
-        /// Who sent it, as the channel claims.
+        /// Its sender, as the channel claims.
         from: MemberId,
         /// The packet.
         #[serde(with = "wire::bytes")]
@@ -52,14 +53,14 @@ pub enum ChannelAction {
         #[serde(with = "wire::bytes")]
         bytes: Vec<u8>,
     },
-    /// Ask someone to enter.
+    /// Ask a member to enter.
     Invite {
         /// Whom.
         member: MemberId,
     },
-    /// Put someone out of the channel. If nobody of that name is there, the channel says so by
-    /// [`ChannelEvent::MemberLeft`]: to everybody at one place of the order, or to us at least. Who was told otherwise
-    /// before learns it so.
+    /// Put a member out of the channel. If no member of that name is there, the channel says so by
+    /// [`ChannelEvent::MemberLeft`]: to all at one place of the order, or to us at least. Members that were
+    /// told otherwise learn the truth this way.
     Kick {
         /// Whom.
         member: MemberId,

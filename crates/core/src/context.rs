@@ -57,14 +57,14 @@ impl<'a> Context<'a> {
         self.now
     }
 
-    /// The same random source at another time: for callees who live by a clock of their own.
+    /// The same random source at another time: for callees with a clock of their own.
     #[must_use]
     pub fn at(&mut self, now: Time) -> Context<'_> {
         Context::new(now, self.random)
     }
 
-    /// `N` public random bytes: nonces, salts. `N` must be at least 8, or a working source would be taken for a
-    /// broken one too often.
+    /// `N` public random bytes: nonces, salts. `N` must be at least 8, or a working source would be taken for
+    /// a broken one too often.
     ///
     /// # Errors
     /// The source fails, repeats itself or gives one byte over and over.
@@ -78,8 +78,8 @@ impl<'a> Context<'a> {
         let (mut bytes, mut witness) = ([0; N], [0; 8]);
         self.random.fill(&mut bytes)?;
         self.random.fill(&mut witness)?;
-        // a source that is stuck on one byte, or that starts again at each call, is not a source. A working
-        // one is refused here with probability below 2^-55.
+        // a source that is stuck on one byte, or starts again at each call, is refused. A working one
+        // is refused here with probability below 2^-55.
         let (first, rest) = bytes.split_at(8);
         let stuck = bytes.iter().all(|byte| Some(byte) == bytes.first());
         let repeats = first == witness || (rest.len() >= 8 && rest.starts_with(first));
@@ -136,7 +136,7 @@ mod tests {
         Context::new(Time::ZERO, &mut Source(0, source)).random()
     }
 
-    /// Whoever waits for nothing compares with the end of time: that must never be now.
+    /// Code that waits for nothing compares with the end of time, which must never be now.
     #[test]
     fn a42_no_clock_shows_the_end_of_time() {
         let mut source = Source(0, |_, _| Some(7));

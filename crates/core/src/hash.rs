@@ -3,11 +3,11 @@
 use std::fmt;
 
 /// A BLAKE3 hash over labelled, length-framed fields: two different sequences of fields never hash the same
-/// bytes (A-09), and hashes made for different purposes never collide, because the context label goes through
-/// BLAKE3's key-derivation mode.
+/// bytes (A-09). Hashes for different purposes never collide, because the context label goes through BLAKE3's
+/// key-derivation mode.
 ///
-/// Each field is hashed as its length in bytes (64 bits, little-endian) and its bytes; a list as its number of
-/// items, framed as a field, and then its items.
+/// Each field is hashed as its length in bytes (64 bits, little-endian) and its bytes; a list as its number
+/// of items, framed as a field, and then its items.
 ///
 /// ```
 /// use concilium_core::FramedHash;
@@ -46,10 +46,11 @@ impl FramedHash {
         self.number(items.len() as u64).fields(items)
     }
 
-    /// Adds some fields, one after the other. How many must follow from what was hashed before.
+    /// Adds some fields, one after the other. Their number must follow from what was hashed before.
     #[must_use]
     pub fn fields<T: AsRef<[u8]>>(mut self, items: impl Iterator<Item = T>) -> Self {
-        // Collected first: hashing a piece takes many times as long as copying it, and lists may be of a thousand.
+        // Collected first: hashing a piece takes many times as long as copying it, and lists may be of a
+        // thousand.
         let mut framed = Vec::new();
         for item in items {
             let bytes = item.as_ref();

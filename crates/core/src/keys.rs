@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{MemberMap, MemberSet, Secret, SubsessionId, wire};
 
-/// The bytes are not an acceptable Ed25519 public key: not a point, not canonically encoded, or of small order.
+/// The bytes are not an acceptable Ed25519 public key: not a point, not canonically encoded, or of small
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an acceptable Ed25519 public key; ask its owner for the right one")]
 pub struct KeyError;
@@ -31,8 +32,8 @@ impl VerifyingKey {
     /// # Errors
     /// Not a point, not the canonical encoding of one, or of small order (K-11).
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        // A y that is not below the prime 2^255 - 19 is the one way not to be canonical, but for a sign on x = 0,
-        // and the points with that x have small order.
+        // Not canonical are a y that is not below the prime 2^255 - 19, and a sign on x = 0. The points with
+        // that x have small order.
         let [first, middle @ .., last] = bytes;
         let below_prime = last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *first < 0xed;
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError)?;
@@ -189,7 +190,7 @@ impl<'de> Deserialize<'de> for SigningKey {
 pub struct SubsessionKeys {
     /// The subsession's id, the same for all members.
     pub subsession: SubsessionId,
-    /// The group secret: uniformly random to everybody else.
+    /// The group secret: uniformly random to all others.
     pub secret: Secret<32>,
     /// Our signing key for this subsession.
     pub signing: SigningKey,
@@ -265,8 +266,8 @@ mod tests {
         std::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
     }
 
-    /// Message, key, signature, and whether strict verification takes it: the cases of the paper's section 5, from
-    /// its authors' `ed25519-speccheck`. Among the paper's libraries every case but the fourth divides them.
+    /// Message, key, signature, and whether strict verification takes it: the cases of the paper's section 5,
+    /// from its authors' `ed25519-speccheck`. The paper's libraries disagree on every case except the fourth.
     #[rustfmt::skip]
     const DISPUTED: [(&str, &str, &str, bool); 10] = [
         // Key and R of small order; S = 0.

@@ -19,13 +19,14 @@
 //!
 //! - [`MemberId`], [`SessionName`]: opaque names of 1 to 255 bytes.
 //! - [`PacketId`], [`ChainHash`], [`MessageId`], [`SubsessionId`]: 32-byte ids.
-//! - [`MemberSet`], [`MemberMap`], [`Change`]: who is in, something about each, and who comes and goes.
+//! - [`MemberSet`], [`MemberMap`], [`Change`]: members, a value for each member, and a change of members.
 //! - [`Time`], [`Context`], [`RandomSource`]: what the caller brings along.
 //! - [`channel`]: what a group channel tells us and what we ask of it.
 //! - [`packet`]: the outermost frame of everything on the channel.
 //! - [`wire`]: bytes and back, canonically; [`FramedHash`]: hashing without ambiguity.
 //! - [`keys`]: Ed25519 keys and strict verification; what a key agreement hands to an encryptor.
-//! - [`Secret`]: bytes that do not print and do not linger; [`Body`]: what people write, which does not print.
+//! - [`Secret`]: bytes that do not print and do not linger; [`Body`]: what people write, which does not
+//!   print.
 
 mod body;
 pub mod channel;

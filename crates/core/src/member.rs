@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::MemberId;
 
-/// A set of members, ordered bytewise. Cheap to clone. On the wire: a strictly ascending list, anything else is
-/// refused.
+/// A set of members, ordered bytewise. Cheap to clone. On the wire: a strictly ascending list, anything else
+/// is refused.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MemberSet(
     /// Strictly ascending.
@@ -41,7 +41,7 @@ impl MemberSet {
         self.0.len()
     }
 
-    /// Whether nobody is in.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -221,12 +221,13 @@ impl<'de> Deserialize<'de> for MemberSet {
     }
 }
 
-/// A change of membership: who comes in and who goes out, as one operation. Neither: a key refresh.
+/// A change of membership as one operation: the joiners and the excluded members. With neither it is a key
+/// refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Change {
-    /// Who comes in.
+    /// The joiners.
     pub include: MemberSet,
-    /// Who goes out.
+    /// The excluded members.
     pub exclude: MemberSet,
 }
 
@@ -243,7 +244,7 @@ pub enum ChangeError {
     /// Both included and excluded.
     #[error("{0} cannot be included and excluded in one change")]
     Both(MemberId),
-    /// Nobody would remain.
+    /// No member would remain.
     #[error("a change must leave at least one member")]
     Empty,
 }
@@ -289,7 +290,7 @@ impl Change {
     /// The members after this change.
     ///
     /// # Errors
-    /// The change does not fit `before`, names someone twice, or leaves nobody.
+    /// The change does not fit `before`, names a member twice, or leaves no member.
     pub fn apply(&self, before: &MemberSet) -> Result<MemberSet, ChangeError> {
         if let Some(both) = self.include.intersection(&self.exclude).first() {
             return Err(ChangeError::Both(both.clone()));

@@ -8,11 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{MemberId, MemberSet, wire};
 
-/// A value for each member of a set, ordered bytewise by member. Cheap to clone. On the wire: a list of pairs, strictly
-/// ascending by member, anything else is refused.
+/// A value for each member of a set, ordered bytewise by member. Cheap to clone. On the wire: a list of
+/// pairs, strictly ascending by member, anything else is refused.
 ///
-/// What a group of a thousand members agrees on is made anew at each operation and kept in several places, so this is
-/// two lists side by side and not a tree.
+/// Two lists side by side, and not a tree: a group of a thousand members makes such maps anew at each
+/// operation, and keeps them in several places.
 ///
 /// ```
 /// use concilium_core::{MemberId, MemberMap};
@@ -48,7 +48,7 @@ impl<V> MemberMap<V> {
         Self::default()
     }
 
-    /// These values, one for each of these members in their order. `None` if there are more of the one than of the other.
+    /// These values, one for each of these members in their order. `None` if the numbers differ.
     #[must_use]
     pub fn zip(members: MemberSet, values: Vec<V>) -> Option<Self> {
         (members.len() == values.len()).then(|| Self {
@@ -69,7 +69,7 @@ impl<V> MemberMap<V> {
         self.members.len()
     }
 
-    /// Whether nobody is in.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()

@@ -19,10 +19,10 @@ pub enum NameError {
     TooLong(usize),
 }
 
-/// A name's bytes. Names that are short, as most are, need no memory of their own: a packet may hold a thousand of them, which
-/// every receiver reads, copies and drops.
+/// A name's bytes. Short names, as most are, need no memory of their own: a packet may hold a thousand names,
+/// which every receiver reads, copies and drops.
 ///
-/// Ordered bytewise, whichever of the two it is: shorter bytes that begin longer ones come first.
+/// Ordered bytewise, in both forms: bytes that are the beginning of longer ones come first.
 #[derive(Clone)]
 enum Bytes {
     Short { len: u8, bytes: [u8; SHORT] },
@@ -55,7 +55,7 @@ impl Bytes {
 impl PartialEq for Bytes {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            // Names that came from one another are one allocation, which is seen before their bytes are compared.
+            // Copies of a name share one allocation, which is compared before their bytes are.
             (Self::Long(one), Self::Long(other)) => Arc::ptr_eq(one, other) || one == other,
             _ => self.as_slice() == other.as_slice(),
         }
@@ -204,7 +204,7 @@ mod tests {
             b in proptest::collection::vec(0_u8..2, 1..=40),
             same in 0_usize..40,
         ) {
-            // Both with one beginning, so that the ends decide, on both sides of what is a short name.
+            // Both with one beginning, so that the ends decide. One is a short name and the other is not.
             let b = [&a[..same.min(a.len())], &b].concat();
             let (one, other) = (MemberId::new(&a).unwrap(), MemberId::new(&b).unwrap());
             prop_assert_eq!(one.cmp(&other), a.cmp(&b));

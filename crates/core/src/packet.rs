@@ -10,7 +10,7 @@ pub const MAX_BYTES: usize = 512 * 1024;
 /// Bytes that the frame adds.
 pub const FRAME_BYTES: usize = 2;
 
-/// What a packet is, as anyone can read.
+/// The kind of a packet, in the clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -50,7 +50,7 @@ pub enum FrameError {
     UnknownKind(u8),
 }
 
-/// The frame alone, for whoever authenticates it together with the body.
+/// The frame alone, for code that authenticates it together with the body.
 #[must_use]
 pub const fn header(kind: Kind) -> [u8; FRAME_BYTES] {
     [VERSION, kind.byte()]

@@ -8,8 +8,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A secret of `N` bytes: erased when dropped, compared in constant time, redacted when printed.
 ///
-/// It serialises so that a snapshot can carry it; whoever serialises a secret answers for the bytes
-/// ([`crate::wire::encode_secret`] erases them when dropped).
+/// It serialises so that a snapshot can carry it. The caller that serialises a secret is responsible for the
+/// bytes ([`crate::wire::encode_secret`] erases them when dropped).
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize>([u8; N]);
 

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment: milliseconds since an epoch that the caller chose. It only ever serves to compare and to wait;
-/// clocks that jump or run back change when things happen, never what is valid.
+/// A moment: milliseconds since an epoch that the caller chose. It serves only to compare and to wait. Clocks
+/// that jump or run back change when things happen, never what is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Time(u64);
 

@@ -4,9 +4,10 @@
 //! with their length in front; structures field by field; enumerations by the index of their variant.
 //! [`decode`] takes exactly one value, refuses trailing bytes, and refuses every encoding but the one that
 //! [`encode`] makes. Its memory is bounded by a constant times the input, as long as types read their
-//! sequences through [`list`], [`bytes`](mod@bytes) and [`text`], which allocate as they read and not as they are told.
+//! sequences through [`list`], [`bytes`](mod@bytes) and [`text`], which allocate as they read and not as they
+//! are told.
 //!
-//! Everything that knows of `bincode` is in this file, so that another codec is a change of one file.
+//! Only this file knows of `bincode`, so that another codec is a change of one file.
 
 use bincode::config::{Configuration, standard};
 use serde::{Deserialize, Serialize};
@@ -40,8 +41,8 @@ pub enum DecodeError {
 /// The bytes of a value.
 ///
 /// # Panics
-/// Never for the types of this workspace: only a `Serialize` that fails by itself makes this fail, and none of
-/// ours does.
+/// Never for the types of this workspace. Only a `Serialize` that fails by itself makes this fail, and ours
+/// do not.
 #[must_use]
 #[expect(
     clippy::expect_used,
@@ -55,8 +56,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, CONFIGURATION).expect("our types serialize")
 }
 
-/// The bytes of a value that holds secrets: erased when dropped, and nowhere else on the way, because the buffer
-/// is sized before it is written.
+/// The bytes of a value that holds secrets: erased when dropped. No other copy is made on the way, because
+/// the buffer is sized before it is written.
 ///
 /// # Panics
 /// As [`encode`]: never for our types.
@@ -83,7 +84,7 @@ impl bincode::enc::write::Writer for Counter {
     }
 }
 
-/// Compares what is written with what was read.
+/// Compares the bytes written with the bytes read.
 struct Comparer<'a>(&'a [u8]);
 
 impl bincode::enc::write::Writer for Comparer<'_> {
@@ -154,7 +155,7 @@ pub mod bytes {
         deserialize_with(deserializer, |bytes| Ok::<_, Infallible>(bytes.to_vec()))
     }
 
-    /// Reads a byte string and makes of it whatever `make` makes, without a copy on the way.
+    /// Reads a byte string and passes it to `make`, without a copy on the way.
     pub(crate) fn deserialize_with<'de, T, F: fmt::Display, D: Deserializer<'de>>(
         deserializer: D,
         make: impl FnOnce(&[u8]) -> Result<T, F>,
@@ -212,7 +213,7 @@ pub mod text {
             }
         }
 
-        // As a borrowed text, so that the codec looks for the bytes before anybody makes room for them.
+        // As a borrowed text, so that the codec looks for the bytes before room is made for them.
         deserializer.deserialize_str(Text)
     }
 }
@@ -233,7 +234,7 @@ pub mod list {
         serializer.collect_seq(items)
     }
 
-    /// Reads a list; it grows as items arrive, whatever length was announced.
+    /// Reads a list. It grows as items arrive, independent of the announced length.
     ///
     /// # Errors
     /// The deserializer's.
@@ -328,7 +329,7 @@ mod tests {
 
         let bytes = encode(&Said("tea".into()));
         assert_eq!(decode(&bytes, 10), Ok(Said("tea".into())));
-        // A text that announces 2^62 bytes: aborts the process if anybody believes it.
+        // A text that announces 2^62 bytes: aborts a process that believes it.
         let bomb = [&[253][..], &(1_u64 << 62).to_le_bytes(), b"tea"].concat();
         assert_eq!(decode::<Said>(&bomb, 100), Err(DecodeError::Malformed));
         assert_eq!(decode::<Said>(&[1, 0xff], 100), Err(DecodeError::Malformed));

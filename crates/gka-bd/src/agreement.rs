@@ -23,7 +23,7 @@ pub struct BurmesterDesmedt {
 }
 
 impl BurmesterDesmedt {
-    /// The key agreement of the member who has this identity, trusting the identity keys of `directory`.
+    /// The key agreement of the member with this identity. It trusts the identity keys of `directory`.
     #[must_use]
     pub fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
         Self {

@@ -1,17 +1,19 @@
 //! Burmester and Desmedt's group key agreement, with authenticated confirmation, for concilium.
 //!
-//! The members stand in a ring (Burmester, Desmedt: "A secure and efficient conference key distribution system", EUROCRYPT
-//! '94) on ristretto255 (RFC 9496). Neighbours in the ring share a *link*, by Diffie and Hellman's exchange; each member
-//! publishes the difference of its two links, and with these everybody walks around the ring and knows all links.
+//! The members stand in a ring (Burmester, Desmedt: "A secure and efficient conference key distribution
+//! system", EUROCRYPT '94) on ristretto255 (RFC 9496). Neighbours in the ring share a *link*, by a
+//! Diffie-Hellman exchange. Each member publishes the difference of its two links. From these all members
+//! compute all links, going around the ring.
 //!
-//! - The initial packet carries its author's point, and a *hello* of everyone else adds its own (B-1, B-2).
-//! - When all points are there, everyone sends its difference, and with it the confirmation that it holds its two links
-//!   (B-3, B-4).
-//! - When all differences are there, everyone computes all links, checks all confirmations with them, and derives the keys
-//!   (B-5, B-6).
+//! - The initial packet carries its author's point, and the *hello* of each other member adds its own (B-1,
+//!   B-2).
+//! - When all points are there, each member sends its difference, and a confirmation that it holds its two
+//!   links (B-3, B-4).
+//! - When all differences are there, each member computes all links, checks all confirmations, and derives
+//!   the keys (B-5, B-6).
 //!
-//! Three round trips for any change and any number of members, and every member takes part in each change. Nothing is
-//! carried over from one operation to the next but what it consisted of (B-7).
+//! Three round trips for any change and any number of members, and every member takes part in each change.
+//! One operation hands to the next only a description of itself (B-7).
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -30,10 +32,11 @@
 //! # }
 //! ```
 //!
-//! How operations are driven is the contract's matter: [`concilium_gka`]. Packets, limits, and what a corrupt member can
-//! and cannot do: `docs/spec/burmester-desmedt.md`.
+//! The contract, [`concilium_gka`], says how operations are driven. Packets, limits, and what a corrupt
+//! member can do:
+//! [B rules](https://github.com/concilium-rs/concilium/blob/main/docs/spec/burmester-desmedt.md).
 //!
-//! What to read first: `operation` (a running operation), then `ring` (who is whose neighbour, and the walk around).
+//! What to read first: `operation` (a running operation), then `ring` (neighbours and links).
 
 mod agreement;
 mod operation;

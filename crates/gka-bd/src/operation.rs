@@ -1,4 +1,4 @@
-//! A running operation: who has said hello, who has told its links, and when all agree.
+//! A running operation: which members have said hello, which have told their links, and when all agree.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +22,9 @@ use crate::state::{Proposal, State};
 
 /// An operation, as one member runs it, from its initial packet on.
 ///
-/// What decides which way a packet is refused, see [`ReceiveError`]: whatever can be seen in the operation's
-/// packets alone is `Rejected`, alike for all; whatever takes our state or our secrets to see is `Failed`.
+/// A packet is refused in one of two ways, see [`ReceiveError`]. A fault that shows in the operation's
+/// packets alone is `Rejected`, by all members alike. A fault that only our state or our secrets show is
+/// `Failed`.
 pub struct Operation {
     identity: Arc<Identity>,
     run: Run,
@@ -101,7 +102,7 @@ impl Operation {
         let (Some(place), Some(first)) = (data.after.position(me), data.after.position(&author)) else {
             return Err(ReceiveError::Rejected(Reason::WrongMembers));
         };
-        // A joiner starts with nothing, whatever it may still hold of former times.
+        // A joiner starts with nothing, even if it still holds an old state.
         let state = state.filter(|_| data.before.contains(me));
         let known = state.map(|state| (&state.members, &state.transcript));
         check_base(me, known, base.as_ref(), &data)?;
@@ -179,7 +180,7 @@ impl Operation {
         let Some(place) = self.run.data.after.position(&author) else {
             return Err(ReceiveError::Rejected(Reason::OutOfTurn));
         };
-        // C-9: only of our own packets do we know what they must say.
+        // C-9: we know only of our own packets what they must say.
         let ours = author == *self.identity.member();
         let fingerprint = ours.then(|| content.fingerprint(&role));
         match content {
@@ -224,7 +225,7 @@ impl Operation {
         Ok(Progress::Continue(packets))
     }
 
-    /// B-3, B-4: everybody's point is there, so we tell our links.
+    /// B-3, B-4: all points are there, so we tell our links.
     fn close(&self, own: &Own, hellos: &[&Hello]) -> Result<(Closing, Vec<u8>), ReceiveError> {
         let me = self.identity.member();
         let place = self.run.data.after.position(me).unwrap_or_default();
@@ -301,7 +302,8 @@ impl Operation {
         self.finish(closing, &said, now)
     }
 
-    /// B-5, B-6, K-7: everybody has told its links. Each has confirmed the two that it holds, and we know all.
+    /// B-5, B-6, K-7: all members have told their links. Each has confirmed the two that it holds, and we
+    /// know all.
     fn finish(&self, closing: &Closing, said: &[&Links], now: Time) -> Result<Progress<State>, ReceiveError> {
         let me = self.identity.member();
         let members = &self.run.data.after;
@@ -352,7 +354,7 @@ impl Operation {
         Ok(Progress::Finished(Box::new(Outcome { state, keys })))
     }
 
-    /// Everybody's hello, once all are there.
+    /// The hellos of all members, once all are there.
     fn hellos(&self) -> Result<Vec<&Hello>, ReceiveError> {
         let all = self.run.hellos.iter().map(Option::as_ref).collect::<Option<_>>();
         all.ok_or_else(|| failure(None, Reason::WrongMembers))

@@ -1,4 +1,4 @@
-//! What this key agreement's packets carry, and whatever about it can be judged by looking at one packet alone.
+//! The payloads of this key agreement's packets, and all checks that need one packet alone.
 //!
 //! Byte layouts: `docs/spec/burmester-desmedt.md`.
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
 
-/// What a packet of this key agreement carries: decoded, and well formed by itself. What it says may be wrong all
-/// the same.
+/// What a packet of this key agreement carries: decoded, and well formed by itself. Its contents may still be
+/// wrong.
 #[derive(Debug)]
 pub struct Payload(pub(crate) Content);
 
@@ -37,7 +37,8 @@ pub(crate) struct Hello {
 /// What a member says of its two links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Links {
-    /// The link to the next member minus the one to the previous; none where there are only two, for whom both are one.
+    /// The link to the next member minus the one to the previous member. None in a ring of two, where both
+    /// links are one.
     pub(crate) difference: Option<Point>,
     /// What its author took part in.
     pub(crate) transcript: Transcript,
@@ -71,7 +72,7 @@ impl Payload {
 /// Whether a change of these members may start with such a packet.
 fn check_initial(data: &AssociatedData, has_base: bool) -> Result<(), Reason> {
     data.check_suite(SUITE)?;
-    // Who holds no keys is alone.
+    // An author without keys is alone.
     if has_base || data.before.len() == 1 {
         Ok(())
     } else {

@@ -1,4 +1,5 @@
-//! The ring: what a member shares with its neighbours, and what it learns by walking around.
+//! The ring: the links that a member shares with its neighbours, and those that it learns from the
+//! differences.
 
 use concilium_core::PacketId;
 use concilium_gka::AssociatedData;
@@ -12,8 +13,8 @@ use crate::payload::Hello;
 
 const TRANSCRIPT: &str = "concilium 2026-11 v1 gka-bd transcript";
 
-/// C-5, K-6: one framed hash over everything that the links follow from. The order of the ring is that of the names, which
-/// the associated data tell.
+/// C-5, K-6: one framed hash over everything that the links follow from. The ring has the order of the names
+/// in the associated data.
 pub(crate) fn transcript(
     data: &AssociatedData,
     base: Option<&Transcript>,
@@ -30,15 +31,15 @@ pub(crate) fn transcript(
 /// The links of one member. Erased when dropped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pair {
-    /// With who stands before it in the ring.
+    /// With the member before it in the ring.
     previous: Link,
-    /// With who stands after it.
+    /// With the member after it.
     next: Link,
 }
 
 impl Pair {
-    /// Ours, in a ring of these points in which ours has this place. Of one member both links are with itself, of two both
-    /// are with the other one.
+    /// Our links, in a ring of these points where ours has this place. In a ring of one, both links are with
+    /// ourselves; in a ring of two, both are with the other member.
     pub(crate) fn agree(contribution: &Contribution, points: &[&Point], place: usize) -> Option<Self> {
         let len = points.len();
         let neighbour = |steps: usize| points.get((place + steps) % len.max(1));
@@ -53,8 +54,9 @@ impl Pair {
         self.next.minus(&self.previous)
     }
 
-    /// B-5: all links, each between the member of its place and the one after it, from ours and the differences of all, ours
-    /// included. `None`: they do not close the ring, or one of them is what no two members share.
+    /// B-5: all links, each between the member of its place and the next one, from our links and all
+    /// differences, ours included. `None`: they do not close the ring, or a link is the identity, which no
+    /// two members share.
     pub(crate) fn walk(&self, place: usize, differences: &[Point]) -> Option<Circle> {
         let len = differences.len();
         let mut links = vec![self.next.clone()];
@@ -100,7 +102,8 @@ impl Circle {
         Some(confirmation_key(transcript, &Zeroizing::new(pair)))
     }
 
-    /// B-6: what the keys are derived from: each link, not their sum, so that no link can be cancelled by others.
+    /// B-6: the input of the key schedule: each link, not their sum, so that no link can be cancelled by
+    /// others.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_flattened()
     }

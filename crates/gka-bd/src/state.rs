@@ -9,7 +9,7 @@ use concilium_gka_dh::{Contribution, Transcript, export, restore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// What a successful operation leaves to one member: what it was, and nothing secret (B-7).
+/// What a successful operation leaves to one member: a description of the operation, and no secret (B-7).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
     /// The transcript of the operation that led here.
@@ -37,7 +37,7 @@ impl Export for State {
 pub struct Proposal {
     pub(crate) contribution: Contribution,
     pub(crate) signing: SigningKey,
-    /// Of the initial packet: nobody else may speak for us (C-9).
+    /// Of the initial packet: no other member may speak for us (C-9).
     pub(crate) fingerprint: [u8; 32],
 }
 

@@ -24,7 +24,7 @@ pub struct Cliques {
 }
 
 impl Cliques {
-    /// The key agreement of the member who has this identity, trusting the identity keys of `directory`.
+    /// The key agreement of the member with this identity. It trusts the identity keys of `directory`.
     #[must_use]
     pub fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
         Self {
@@ -42,8 +42,8 @@ impl fmt::Debug for Cliques {
     }
 }
 
-/// The order of the slots: who stays, then who joins, each in bytewise order. It follows from the member sets, so no
-/// packet can claim another one (C-9, A-07).
+/// The order of the slots: staying members, then joiners, each in bytewise order. It follows from the member
+/// sets, so no packet can claim another order (C-9, A-07).
 #[derive(Clone, Debug)]
 pub(crate) struct SlotOrder {
     pub(crate) kept: MemberSet,
@@ -108,8 +108,8 @@ impl GroupKeyAgreement for Cliques {
             ProposeError::CorruptShare(members.get(at).map_or(me, |member| member).clone())
         };
 
-        // C-2, C-3: a fresh factor for our contribution and for every slot but our own. C-1: holding no keys, the
-        // factor is our contribution, and our slot is the base point.
+        // C-2, C-3: a fresh factor for our contribution and for every slot except our own. C-1: without keys,
+        // the factor is our contribution, and our slot is the base point.
         let factor = Contribution::random(cx)?;
         let nonce = cx.random::<32>()?;
         let own = state.and_then(|state| state.slot(me));
@@ -148,7 +148,7 @@ impl GroupKeyAgreement for Cliques {
                 Some((keys, signing)),
             )
         };
-        // K-11 holds for what we send as well. Two slots can be equal only where someone corrupted one.
+        // K-11 holds for what we send as well. Two slots are equal only if a member corrupted one.
         if let Body::Upflow(flow) | Body::Downflow(flow, _) = &body
             && !all_distinct(&flow.elements)
         {

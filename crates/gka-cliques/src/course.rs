@@ -17,7 +17,7 @@ pub(crate) struct Course<'a> {
     pub(crate) base: Option<&'a Transcript>,
     /// The members in the order of their slots.
     pub(crate) order: &'a SlotOrder,
-    /// The nonces of those who contributed, the initiator's first, then in the order of the joiners.
+    /// The nonces of the contributors: the initiator's first, then in the order of the joiners.
     pub(crate) nonces: &'a [[u8; 32]],
     pub(crate) slots: &'a [Element],
     /// The initial packet's id, in operations of more than one packet: a packet cannot name its own.

@@ -1,15 +1,16 @@
 //! CLIQUES with authenticated confirmation: concilium's default group key agreement.
 //!
-//! Group Diffie-Hellman (Steiner, Tsudik, Waidner: "Key agreement in dynamic peer groups", IEEE TPDS 11(8), 2000) on
-//! ristretto255 (RFC 9496). Every member has a secret scalar, its *contribution*; *slot* i is the base point times
-//! all contributions but member i's; the group's point is any slot times the contribution that it lacks.
+//! Group Diffie-Hellman (Steiner, Tsudik, Waidner: "Key agreement in dynamic peer groups", IEEE TPDS 11(8), 2000)
+//! on ristretto255 (RFC 9496). Every member has a secret scalar, its *contribution*; *slot* i is the base
+//! point times all contributions but member i's; the group's point is any slot times the contribution that it
+//! lacks.
 //!
-//! - Who founds a session or includes others sends an *upflow* through the joiners, each of whom multiplies its
-//!   contribution in; the last one's *downflow* gives everyone's slot (C-1, C-2).
-//! - Who excludes others or refreshes multiplies a fresh factor into its contribution and every slot but its own, and
-//!   sends them: one packet, and no packet from anybody else (C-3).
-//! - With the group's point and a hash of the whole course of the operation everyone derives the same keys, confirms
-//!   that, and announces a fresh signing key (C-5 to C-8).
+//! - A founder, or a member that includes others, sends an *upflow* through the joiners, each of which
+//!   multiplies its contribution in; the last one's *downflow* gives everyone's slot (C-1, C-2).
+//! - A member that excludes others or refreshes multiplies a fresh factor into its contribution and every
+//!   slot except its own, and sends the slots: one packet, and none from any other member (C-3).
+//! - From the group's point and a hash of the whole operation, all members derive the same keys, confirm
+//!   that, and announce a fresh signing key (C-5 to C-8).
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -28,11 +29,11 @@
 //! # }
 //! ```
 //!
-//! How operations are driven is the contract's matter: [`concilium_gka`]. Packets, limits, and what a corrupt member can
-//! and cannot do: `docs/spec/cliques.md`.
+//! The contract, [`concilium_gka`], says how operations are driven. Packets, limits, and what a corrupt
+//! member can do: [C rules](https://github.com/concilium-rs/concilium/blob/main/docs/spec/cliques.md).
 //!
-//! What to read first: `operation` (a running operation), then `agreement` (proposing). The arithmetic and the way from the
-//! group's point to keys are in [`concilium_gka_dh`].
+//! What to read first: `operation` (a running operation), then `agreement` (proposing). The arithmetic and
+//! the key schedule are in [`concilium_gka_dh`].
 
 mod agreement;
 mod course;

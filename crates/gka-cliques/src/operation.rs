@@ -24,8 +24,9 @@ use crate::state::{Proposal, Share, State};
 
 /// An operation, as one member runs it, from its initial packet on.
 ///
-/// What decides which way a packet is refused, see [`ReceiveError`]: whatever can be seen in the operation's
-/// packets alone is `Rejected`, alike for all; whatever takes our state or our secrets to see is `Failed`.
+/// A packet is refused in one of two ways, see [`ReceiveError`]. A fault that shows in the operation's
+/// packets alone is `Rejected`, by all members alike. A fault that only our state or our secrets show is
+/// `Failed`.
 pub struct Operation {
     identity: Arc<Identity>,
     /// Follows from `run.data`.
@@ -39,7 +40,7 @@ struct Run {
     initiator: MemberId,
     base: Option<Transcript>,
     data: AssociatedData,
-    /// When those who stay last contributed, as far as we know.
+    /// When each staying member last contributed, as far as we know.
     contributed: BTreeMap<MemberId, Time>,
     flow: Progression,
     phase: Phase,
@@ -106,7 +107,7 @@ fn agree(
         return Err(failure(culprits.of_transcript, Reason::TranscriptMismatch));
     }
     let (contribution, slot) = own;
-    // K-11: whoever computed this slot got a point. A made-up one is its author's.
+    // K-11: an honest computation of this slot gives a point. Its author is to blame for a made-up one.
     let shared = contribution
         .raise(slot)
         .map_err(|_| failure(Some(author), Reason::BadElement))?;
@@ -118,7 +119,7 @@ fn agree(
     }
 }
 
-/// Who is to blame if a confirmation does not fit, where that can be known (C-10).
+/// The culprit if a confirmation does not fit, where it can be known (C-10).
 #[derive(Clone, Copy)]
 struct Culprits<'a> {
     of_transcript: Option<&'a MemberId>,
@@ -169,7 +170,7 @@ impl Operation {
         if !data.after.contains(me) {
             return Err(ReceiveError::Rejected(Reason::WrongMembers));
         }
-        // A joiner starts with nothing, whatever it may still hold of former times.
+        // A joiner starts with nothing, even if it still holds an old state.
         let state = state.filter(|_| data.before.contains(me));
         let known = state.map(|state| (state.members(), &state.transcript));
         check_base(me, known, base.as_ref(), &data)?;
@@ -182,7 +183,7 @@ impl Operation {
         };
         check_fresh_slot(me, state, &author, &order, &flow)?;
         let contributed = match (state, &confirmation) {
-            // Who finishes at once reads the state itself.
+            // A member that finishes at once reads the state itself.
             (Some(state), None) => state.ages().map(|(who, at)| (who.clone(), at)).collect(),
             _ => BTreeMap::new(),
         };
@@ -226,8 +227,8 @@ impl Operation {
         Ok(Started { operation, progress })
     }
 
-    /// C-3, O-9: an operation of one packet. Its initiator has prepared what it leads to; who sends none keeps its
-    /// signing key (C-8).
+    /// C-3, O-9: an operation of one packet. Its initiator has prepared the outcome. A member that sends no
+    /// packet keeps its signing key (C-8).
     fn finish_at_once(
         &self,
         state: Option<&State>,
@@ -300,7 +301,7 @@ impl Operation {
         let Some((cardinal, slots)) = flow.elements.split_last() else {
             return Err(ReceiveError::Rejected(Reason::Malformed));
         };
-        // Whoever sent these elements has computed them: one that is no point was made up there.
+        // The sender of these elements computed them: it made up one that is no point.
         let sender = self.contributor(flow.nonces.len().saturating_sub(1));
         let bad = |_| failure(sender, Reason::BadElement);
 
@@ -351,7 +352,7 @@ impl Operation {
         if role != (Role::Later { initial: self.run.id }) {
             return Err(ReceiveError::Rejected(Reason::WrongOperation));
         }
-        // C-9: only of our own packets do we know what they must say.
+        // C-9: we know only of our own packets what they must say.
         let ours = author == *self.identity.member();
         let fingerprint = ours.then(|| content.fingerprint(&role));
         let Content::Later(body) = content else {
@@ -480,7 +481,7 @@ impl Operation {
         if confirming.confirmed.values().any(|key| *key == confirmation.key) {
             return Err(ReceiveError::Rejected(Reason::Duplicate));
         }
-        // C-9: nobody confirms in our name.
+        // C-9: only we confirm in our name.
         let me = self.identity.member();
         if author == me && confirmation.key != *confirming.signing.verifying_key() {
             return Err(failure(None, Reason::ContributionChanged));
@@ -497,7 +498,7 @@ impl Operation {
             }
             return Ok(Progress::Continue(Vec::new()));
         }
-        // K-7: everybody holds these keys and has said so.
+        // K-7: all members hold these keys and have said so.
         let known = self.order.iter().map_while(|who| {
             let confirmed = if who == author {
                 Some(&confirmation.key)
@@ -510,8 +511,8 @@ impl Operation {
         self.outcome(&confirming.contribution, &confirming.keys, signing, known, now)
     }
 
-    /// K-4: everything at once. Of each member, in the order of the slots: its verifying key, and when it last
-    /// contributed, as far as we know.
+    /// K-4: everything at once. For each member, in the order of the slots: its verifying key, and when it
+    /// last contributed, as far as we know.
     fn outcome(
         &self,
         contribution: &Contribution,
@@ -529,7 +530,7 @@ impl Operation {
             verifying.push(key);
             shares.push(Share {
                 slot: *slot,
-                // Of those who were here before we came we know nothing older than our coming.
+                // Of earlier members we know no contribution older than our own joining.
                 contributed: contributed.filter(|_| !fresh).unwrap_or(now),
             });
         }
@@ -585,7 +586,7 @@ impl Operation {
         std::iter::once(&self.run.initiator).chain(&self.order.joiners)
     }
 
-    /// Whose turn comes after so many others.
+    /// The member whose turn comes after `turns` others.
     fn contributor(&self, turns: usize) -> Option<&MemberId> {
         match turns.checked_sub(1) {
             None => Some(&self.run.initiator),
@@ -593,7 +594,8 @@ impl Operation {
         }
     }
 
-    /// C-10: our keys differ from `author`'s. Every contributor could have seen to that, or the author could pretend.
+    /// C-10: our keys differ from `author`'s. Every contributor could have caused that, or the author
+    /// pretends it.
     fn only_suspect<'a>(&'a self, author: &'a MemberId) -> Option<&'a MemberId> {
         only_suspect(self.identity.member(), self.contributors().chain([author]))
     }

@@ -1,4 +1,4 @@
-//! What this key agreement's packets carry, and whatever about it can be judged by looking at one packet alone.
+//! The payloads of this key agreement's packets, and all checks that need one packet alone.
 //!
 //! Byte layouts: `docs/spec/cliques.md`.
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
 
-/// What a packet of this key agreement carries: decoded, and well formed by itself. What it says may be wrong all
-/// the same.
+/// What a packet of this key agreement carries: decoded, and well formed by itself. Its contents may still be
+/// wrong.
 #[derive(Debug)]
 pub struct Payload(pub(crate) Content);
 
@@ -64,7 +64,7 @@ fn check_initial(
     data.check_suite(SUITE)?;
     let joiners = data.after.minus(&data.before).len();
     let (without_joiners, kept) = (joiners == 0, data.after.len() - joiners);
-    // Who holds no keys is alone (C-1).
+    // An author without keys is alone (C-1).
     if !data.before.contains(author) || !data.after.contains(author) || (!has_base && data.before.len() != 1)
     {
         return Err(Reason::WrongMembers);

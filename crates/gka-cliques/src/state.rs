@@ -80,7 +80,7 @@ pub struct Proposal {
     pub(crate) contribution: Contribution,
     /// What the initial packet will have led to, where it is the only one.
     pub(crate) prepared: Option<(Keys, SigningKey)>,
-    /// Of the initial packet: nobody else may speak for us (C-9).
+    /// Of the initial packet: no other member may speak for us (C-9).
     pub(crate) fingerprint: [u8; 32],
 }
 

@@ -24,13 +24,15 @@ pub struct ConfirmationKey(
 );
 
 impl ConfirmationKey {
-    /// C-6: HKDF with SHA-256 (RFC 5869), the transcript hash as salt, the encoding of what was computed as input.
+    /// C-6: HKDF with SHA-256 (RFC 5869), with the transcript hash as salt and the encoding of the computed
+    /// value as input.
     #[must_use]
     pub fn derive(transcript: &Transcript, computed: &[u8]) -> Self {
         Self(expand(&extract(transcript, computed), CONFIRMATION_KEY))
     }
 
-    /// C-7: what `me` says who holds this key, took part in `transcript`, and will sign with the secret half of `key`.
+    /// C-7: the confirmation of `me`: it holds this key, took part in `transcript`, and will sign with the
+    /// secret half of `key`.
     #[must_use]
     pub fn confirm(&self, transcript: Transcript, me: &MemberId, key: VerifyingKey) -> Confirmation {
         Confirmation {
@@ -40,8 +42,8 @@ impl ConfirmationKey {
         }
     }
 
-    /// Whether `author` holds this key too (K-7), in constant time. That both took part in the same is for the caller to
-    /// compare.
+    /// Whether `author` holds this key too (K-7), in constant time. The caller compares that both took part
+    /// in the same operation.
     #[must_use]
     pub fn confirmed_by(&self, author: &MemberId, confirmation: &Confirmation) -> bool {
         self.mac(&confirmation.transcript, author, &confirmation.key)
@@ -73,8 +75,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// C-6: all of them by HKDF with SHA-256 (RFC 5869), the transcript hash as salt, the encoding of what the members
-    /// computed as input, and a label for each.
+    /// C-6: all keys by HKDF with SHA-256 (RFC 5869). The salt is the transcript hash, the input the encoding
+    /// of what the members computed, and each key has its label.
     #[must_use]
     pub fn derive(transcript: Transcript, computed: &[u8]) -> Self {
         let hkdf = extract(&transcript, computed);
@@ -104,7 +106,8 @@ impl Keys {
         self.subsession
     }
 
-    /// All that the subsession's encryptor starts from, where we sign with `signing` and each member with its key.
+    /// All that the subsession's encryptor starts from: we sign with `signing`, and each member with its key
+    /// in `verifying`.
     #[must_use]
     pub fn with(&self, signing: SigningKey, verifying: MemberMap<VerifyingKey>) -> SubsessionKeys {
         SubsessionKeys {

@@ -12,11 +12,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::point::{Link, Point};
 
-/// A canonical field encoding that is not the identity's: what a slot must look like to be taken off the wire.
+/// A canonical field encoding that is not the identity's: what a slot must look like to be taken off the
+/// wire.
 ///
-/// Whether it is a point at all is found out by [`Contribution::raise`], by those who compute with it: of a long
-/// list of slots each member needs its own alone, and decompressing the others would cost more than all the rest
-/// of a refresh. A slot that is no point harms the member whose slot it is, exactly as a wrong point would.
+/// [`Contribution::raise`] finds out whether it is a point, when a member computes with it. Each member needs
+/// only its own of a long list of slots, and decompressing the others would cost more than the rest of a
+/// refresh. A slot that is no point harms the member that owns it, exactly as a wrong point would.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element([u8; Element::BYTES]);
 
@@ -27,8 +28,8 @@ impl Element {
     /// The base point.
     pub const BASE: Self = Self(RISTRETTO_BASEPOINT_COMPRESSED.0);
 
-    /// K-11: refuses the identity (all zero), what is not below the field's prime 2^255 - 19, and what is negative
-    /// (odd): the conditions of RFC 9496, section 4.3.1, that can be seen from the bytes.
+    /// K-11: refuses the identity (all zero), values not below the field's prime 2^255 - 19, and negative
+    /// (odd) ones. These are the conditions of RFC 9496, section 4.3.1, that show in the bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
         let [first, middle @ .., last] = &bytes;
@@ -83,10 +84,10 @@ impl<'de> Deserialize<'de> for Element {
     }
 }
 
-/// Whether no element stands twice (K-11).
+/// Whether all elements differ (K-11).
 ///
-/// Every member asks this of every flow, and elements of honest members differ in their first bytes already: those are
-/// sorted as integers, and whole elements only where two begin alike.
+/// Every member asks this of every flow. Elements of honest members differ in their first bytes already. So
+/// those bytes are sorted as integers, and whole elements are compared only where two begin alike.
 #[must_use]
 pub fn all_distinct(elements: &[Element]) -> bool {
     let starts = elements.iter().map(|element| element.0.first_chunk().copied());
@@ -101,7 +102,7 @@ fn differ_pairwise<T: Ord>(mut items: Vec<T>) -> bool {
 
 /// A member's secret contribution to the group key: a scalar, never zero (K-11).
 ///
-/// C-4: the group has prime order, so whatever factors a member mixes in over time condense into this one.
+/// C-4: the group has prime order, so all factors that a member mixes in over time condense into this one.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Contribution(Scalar);
 
@@ -118,7 +119,7 @@ impl Contribution {
     /// # Errors
     /// The random source fails.
     pub fn random(cx: &mut Context<'_>) -> Result<Self, RandomnessError> {
-        // Twice the bytes that a scalar needs: the reduction then leaves no bias that anybody could see.
+        // Twice the bytes that a scalar needs: the reduction then leaves no measurable bias.
         let mut scalar = Scalar::from_bytes_mod_order_wide(cx.secret::<64>()?.expose());
         let contribution = Self::checked(scalar).ok_or(RandomnessError);
         scalar.zeroize();
@@ -144,7 +145,7 @@ impl Contribution {
         Ok(Zeroizing::new(product.compress().0))
     }
 
-    /// This contribution times the base point: what is published of it.
+    /// This contribution times the base point: its public part.
     #[must_use]
     pub fn public(&self) -> Point {
         count();
@@ -155,7 +156,7 @@ impl Contribution {
         }
     }
 
-    /// What we and the owner of `theirs` can both compute, and nobody else.
+    /// The point that only we and the owner of `theirs` can compute.
     #[must_use]
     pub fn agree(&self, theirs: &Point) -> Link {
         count();
@@ -164,11 +165,11 @@ impl Contribution {
 
     /// This contribution times each element, to be sent.
     ///
-    /// Compressing costs an inverse square root each; doubling and compressing a whole batch costs one inversion
-    /// for all. So this multiplies by one half of the scalar, and lets the batch double.
+    /// Compressing costs an inverse square root for each element. Doubling and compressing a whole batch
+    /// costs one inversion for all. So this multiplies by one half of the scalar, and the batch doubles.
     ///
     /// # Errors
-    /// An element is no point: the first such.
+    /// An element is no point; the first such is named.
     pub fn raise_all(&self, elements: &[Element]) -> Result<Vec<Element>, NotAPoint> {
         let half = Zeroizing::new(self.0.div_by_2());
         let points = elements

@@ -1,11 +1,13 @@
-//! What concilium's Diffie-Hellman key agreements share, so that each of them is its own algebra and packets, and little else.
+//! What concilium's Diffie-Hellman key agreements share. Each of them is then little more than its own
+//! algebra and packets.
 //!
-//! - [`Element`], [`Point`]: ristretto255 encodings off the wire, checked (K-11); [`Contribution`]: a member's secret scalar;
-//!   [`Link`]: what two members share.
-//! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: from what the members computed, salted with a hash of the whole
-//!   operation, to keys, and the authenticated confirmation that all hold the same (C-5 to C-7).
-//! - [`Content`], [`Body`], [`abort`]: what packets carry.
-//! - [`check_base`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what any operation has to do.
+//! - [`Element`], [`Point`]: ristretto255 encodings off the wire, checked (K-11); [`Contribution`]: a
+//!   member's secret scalar; [`Link`]: what two members share.
+//! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: the keys, derived from what the members computed and a
+//!   hash of the whole operation, and the authenticated confirmation that all hold the same (C-5 to C-7).
+//! - [`Content`], [`Body`], [`abort`]: the contents of packets.
+//! - [`check_base`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what every operation
+//!   has to do.
 //!
 //! ```
 //! use concilium_core::{Context, MemberId, RandomSource, Secret, Time, keys::SigningKey};

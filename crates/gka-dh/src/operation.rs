@@ -1,4 +1,5 @@
-//! What any operation has to do: start from the right state, know its own packets, and say who failed.
+//! What every operation has to do: start from the right state, know our own packets, and name the culprit of
+//! a failure.
 
 use concilium_core::{FramedHash, MemberId, MemberSet, wire};
 use concilium_gka::{AssociatedData, Failure, Reason, ReceiveError, RestoreError, Role};
@@ -16,12 +17,13 @@ const FINGERPRINT: &str = "concilium 2026-11 v1 gka-dh own packet";
 /// The layout of exports that this code writes and reads.
 const EXPORT_VERSION: u8 = 2;
 
-/// The longest export that is read: 1,024 members with names of 255 bytes, three times over (before, after, keys),
-/// and 200 bytes more for each, fit twice.
+/// The longest export that is read: 1,024 members with names of 255 bytes, three times over (before, after,
+/// keys), and 200 bytes more for each: room for twice that.
 const MAX_EXPORT_BYTES: usize = 2 << 20;
 
-/// C-5, K-6: the beginning of the hash over an operation's whole course: version, suite, session, the transcript of the
-/// operation that this one starts from, and the associated data. The label is the key agreement's own.
+/// C-5, K-6: the beginning of the hash over an operation's whole course: version, suite, session, the
+/// transcript of the operation that this one starts from, and the associated data. The label is the key
+/// agreement's own.
 #[must_use]
 pub fn transcript(
     label: &'static str,
@@ -37,7 +39,7 @@ pub fn transcript(
         .field(&wire::encode(data))
 }
 
-/// Names a packet by what it says, so that we know our own when it comes back (C-9).
+/// A fingerprint of a packet, by which we know our own when it comes back (C-9).
 pub(crate) fn fingerprint(role: &Role, payload: &[u8]) -> [u8; 32] {
     let hash = FramedHash::new(FINGERPRINT);
     let hash = match role {
@@ -58,7 +60,7 @@ pub fn failure(culprit: Option<&MemberId>, reason: Reason) -> ReceiveError {
     })
 }
 
-/// Marks a failure by a packet with which the operation succeeds for those whom nothing is wrong for.
+/// Marks a failure by a packet that completes the operation for every unaffected member.
 #[must_use]
 pub fn ending(error: ReceiveError) -> ReceiveError {
     match error {
@@ -70,11 +72,11 @@ pub fn ending(error: ReceiveError) -> ReceiveError {
     }
 }
 
-/// Whether we hold what the operation starts from: `state` tells our members and transcript. Only those who were members
-/// can see that.
+/// Whether we hold what the operation starts from: `state` tells our members and transcript. Only members
+/// before the operation can check this.
 ///
 /// # Errors
-/// Other members or another operation than our state tells, or no state.
+/// Our state tells other members or another operation, or we have no state.
 pub fn check_base(
     me: &MemberId,
     state: Option<(&MemberSet, &Transcript)>,
@@ -84,8 +86,8 @@ pub fn check_base(
     match (state, base) {
         _ if !data.before.contains(me) => Ok(()),
         (Some((members, _)), _) if *members != data.before => Err(failure(None, Reason::WrongMembers)),
-        // K-9, A-10: a replayed initial packet starts from another state than ours. Nobody is named: whoever
-        // replays it is not its author.
+        // K-9, A-10: a replayed initial packet starts from another state than ours. No culprit is named: it
+        // may be replayed by somebody other than its author.
         (Some((_, transcript)), Some(base)) if transcript == base => Ok(()),
         (Some(_), _) => Err(failure(None, Reason::WrongOperation)),
         (None, None) => Ok(()),
@@ -93,8 +95,8 @@ pub fn check_base(
     }
 }
 
-/// C-10: our keys differ from an author's. Each of `suspects` could have seen to that. We did not; if only one remains, it
-/// was that one.
+/// C-10: our keys differ from an author's. Each of `suspects` could have caused that. We did not; if one
+/// other remains, it is the culprit.
 #[must_use]
 pub fn only_suspect<'a>(
     me: &MemberId,

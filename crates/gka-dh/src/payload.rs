@@ -70,7 +70,7 @@ impl<I: Body, L: Body> Content<I, L> {
         }
     }
 
-    /// Names a packet with this payload by what it says, so that we know our own when it comes back (C-9).
+    /// A fingerprint of a packet with this payload, by which we know our own when it comes back (C-9).
     #[must_use]
     pub fn fingerprint(&self, role: &Role) -> [u8; 32] {
         fingerprint(role, &self.encode())

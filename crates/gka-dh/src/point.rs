@@ -15,7 +15,8 @@ use crate::element::Element;
 
 /// A point off the wire with its encoding: canonical, not the identity, and on the curve (K-11). Public.
 ///
-/// For elements with which everybody computes. Whether it is a point is then found when the packet is opened, by all alike.
+/// For elements with which all members compute. All find out alike whether it is a point, when the packet is
+/// opened.
 #[derive(Clone, Copy)]
 pub struct Point {
     pub(crate) encoding: Element,
@@ -38,7 +39,7 @@ impl Point {
     }
 }
 
-/// By the encodings, of which each point has one.
+/// By the encodings: each point has exactly one.
 impl PartialEq for Point {
     fn eq(&self, other: &Self) -> bool {
         self.encoding == other.encoding
@@ -66,13 +67,14 @@ impl<'de> Deserialize<'de> for Point {
     }
 }
 
-/// What two members share by Diffie and Hellman's exchange, and what can be computed from such values. Secret: erased when
-/// dropped, redacted when printed, compared in constant time.
+/// The point that two members share by a Diffie-Hellman exchange, or a point computed from such points.
+/// Secret: erased when dropped, redacted when printed, compared in constant time.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Link(pub(crate) RistrettoPoint);
 
 impl Link {
-    /// This link minus another one, to be sent. `None`: they are the same, and the identity is not sent (K-11).
+    /// This point minus another one, to be sent. `None`: they are the same, and the identity is not sent
+    /// (K-11).
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<Point> {
         let point = self.0 - other.0;
@@ -80,7 +82,8 @@ impl Link {
         Some(Point { encoding, point })
     }
 
-    /// This link plus what was sent. `None`: it would be the identity, which no two members share.
+    /// This point plus a difference that was sent. `None`: it would be the identity, which no two members
+    /// share.
     #[must_use]
     pub fn plus(&self, difference: &Point) -> Option<Self> {
         let sum = Self(self.0 + difference.point);

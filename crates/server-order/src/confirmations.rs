@@ -1,4 +1,4 @@
-//! Who has confirmed our history, and who holds another (O-10).
+//! Which members have confirmed our history, and which hold another (O-10).
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Link;
 
-/// How many members with a different history are recorded. Members who come and go could otherwise fill the
-/// memory one by one; whoever comes after so many is still reported by [`Confirmation::Different`], and the
-/// warning is up for good already.
+/// How many members with a different history are recorded. Members that come and go could otherwise fill the
+/// memory one by one. A further one is still reported by [`Confirmation::Different`], and the warning stays
+/// anyway.
 pub const MAX_DIFFERENCES: usize = 1024;
 
 /// What a member's confirmation says.
@@ -18,16 +18,16 @@ pub const MAX_DIFFERENCES: usize = 1024;
 pub enum Confirmation {
     /// The same history as ours up to the newest operation.
     Consistent,
-    /// The same history as ours up to an earlier operation: the message was on its way when the newest ended, or
-    /// its author has not spoken since. The newest remains to be confirmed.
+    /// The same history as ours up to an earlier operation: the message was on its way when the newest ended,
+    /// or its author has not spoken since. The newest remains to be confirmed.
     Older,
-    /// About a packet that we have not accepted. While an operation runs that it may end, this is decided when
-    /// the operation ends; an honest channel does not get us there. When an operation excludes us, or did and
-    /// seemed to fail, it proves nothing: the others may have gone on without us (T-10).
+    /// About a packet that we have not accepted. If that packet may end the running operation, we judge when
+    /// the operation ends; an honest channel does not cause this. If we are perhaps excluded, it proves
+    /// nothing: the others may have gone on without us (T-10).
     Ahead,
     /// Another history than ours: permanent evidence, see [`Difference`].
     Different,
-    /// From someone, or at a time, of whom we expect none; it proves nothing.
+    /// From a member, or at a time, of which we expect none; it proves nothing.
     NotExpected,
 }
 
@@ -41,7 +41,7 @@ pub struct Difference {
     pub ours: Option<ChainHash>,
 }
 
-/// Who has confirmed what.
+/// What each member has confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub(crate) struct Confirmations {
     /// The newest operation that each member has confirmed, by its number. A chain hash covers all that came
@@ -67,8 +67,8 @@ impl Confirmations {
         }
     }
 
-    /// `member` claims a packet that we have not accepted. False if it has claimed another such packet already:
-    /// at most one ends the running operation.
+    /// `member` claims a packet that we have not accepted. False if it has claimed another such packet
+    /// already: at most one ends the running operation.
     pub(crate) fn hold(&mut self, member: &MemberId, claim: Link) -> bool {
         *self.ahead.entry(member.clone()).or_insert(claim) == claim
     }
@@ -86,7 +86,7 @@ impl Confirmations {
         self.confirmed.retain(|member, _| members.contains(member));
     }
 
-    /// Who of `members` has not confirmed the operation `number`.
+    /// Those of `members` that have not confirmed the operation `number`.
     pub(crate) fn missing<'a>(
         &self,
         members: &'a MemberSet,

@@ -3,9 +3,9 @@
 use concilium_core::{ChainHash, FramedHash, MemberId, MemberSet, PacketId};
 use serde::{Deserialize, Serialize};
 
-/// The id of a packet as the channel echoed it: a hash over its bytes, who sent it as the channel claims, and
-/// everyone in the channel at that moment (O-1). The sender computes it like everybody else, when the packet
-/// comes back; members to whom the channel lies about any of the three get different ids.
+/// The id of a packet as the channel echoed it (O-1): a hash over its bytes, its sender as the channel
+/// claims, and the members of the channel at that moment. The sender computes it when the packet comes back,
+/// like all others. If the channel lies to a member about any of the three, that member gets another id.
 #[must_use]
 pub fn packet_id(bytes: &[u8], from: &MemberId, channel: &MemberSet) -> PacketId {
     // O-1: FramedHash frames each part, so that nothing can move from one to the next.
@@ -17,7 +17,7 @@ pub fn packet_id(bytes: &[u8], from: &MemberId, channel: &MemberSet) -> PacketId
 }
 
 /// The id that stands in for a final packet when a member's leave ends the operation of `initial` (T-5).
-/// `remaining` is who is in the channel after the leave.
+/// `remaining` are the members of the channel after the leave.
 #[must_use]
 pub fn leave_id(initial: &PacketId, who: &MemberId, remaining: &MemberSet) -> PacketId {
     let hash = FramedHash::new("concilium 2026-11 v1 server-order leave id")
@@ -55,7 +55,8 @@ impl Role {
     }
 }
 
-/// The chain hash at the start of a new session, where nothing has been accepted yet. `parent` is random (O-2).
+/// The chain hash at the start of a new session, where nothing has been accepted yet. `parent` is random
+/// (O-2).
 #[must_use]
 pub fn chain_start(parent: &PacketId) -> ChainHash {
     let hash = FramedHash::new("concilium 2026-11 v1 server-order chain start").field(parent.as_bytes());

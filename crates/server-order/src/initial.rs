@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::Link;
 
-/// What an authentic initial packet (pI) says about its operation. The caller has checked the signature over all
-/// of it (K-15) and that author and channel sender are one (C-9); the resolver sees no other packets.
+/// What an authentic initial packet (pI) says about its operation. The caller has checked the signature over
+/// all of it (K-15) and that author and channel sender are one (C-9); the resolver sees no other packets.
 ///
-/// The latest messages that a pI names as well (O-2) do not bear on the order, and so they are not here.
+/// A pI names the latest messages too (O-2). They do not bear on the order, so they are not here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Initial {
     /// Its packet id (O-1).
     pub id: PacketId,
     /// Where in the chain its author stands: the last accepted final packet and the chain hash there (O-2).
     pub parent: Link,
-    /// Who made it.
+    /// Its author.
     pub author: MemberId,
     /// The members before the operation, M'.
     pub before: MemberSet,
@@ -37,21 +37,21 @@ impl Initial {
     }
 }
 
-/// Why an initial packet does not count. It has changed nothing, except that a resolver that is not a member may
-/// have remembered the parent (O-7).
+/// Why an initial packet does not count. It has changed nothing, except that a resolver that is not a member
+/// may have remembered the parent (O-7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Rejection {
     /// Its author is not a member, or would not stay one.
     #[error("{author} is not a member who may propose this; propose from within the session")]
     AuthorNotMember {
-        /// Who made the packet.
+        /// The author of the packet.
         author: MemberId,
     },
     /// Some of its members were not in the channel (O-6).
     #[error("not in the channel: {missing}; propose again when all are there")]
     NotAllPresent {
-        /// Who was not there.
+        /// The members that were not there.
         missing: MemberSet,
     },
     /// Another operation runs already (O-4).
@@ -65,13 +65,13 @@ pub enum Rejection {
     /// [`Rejection::is_evidence`].
     #[error("{author} names another history than ours up to the same packet; do not trust it")]
     WrongChain {
-        /// Who made the packet.
+        /// The author of the packet.
         author: MemberId,
     },
     /// It names the right parent and other members than ours before the operation. No honest member does so.
     #[error("{author} names other members than ours before the operation; do not trust it")]
     WrongMembers {
-        /// Who made the packet.
+        /// The author of the packet.
         author: MemberId,
     },
     /// We are not a member, and it does not make us one (O-7).
@@ -87,8 +87,9 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Whether this proves that the author, a member, is wrong about the history that we share: the parent's id
-    /// already commits to all that was accepted before it. Show it as a warning that names the author.
+    /// Whether this proves that the author, a member, is wrong about our shared history. It does where the
+    /// parents are equal: the parent's id commits to all that was accepted before it. Show it as a warning
+    /// that names the author.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         matches!(self, Self::WrongChain { .. } | Self::WrongMembers { .. })

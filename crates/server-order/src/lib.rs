@@ -3,34 +3,35 @@
 //! Every member of a channel feeds the same events, in the channel's order, to a [`Resolver`] of its own. All
 //! resolvers that see the same events accept the same operations: the first proposal with the right parent
 //! starts one ([`Resolver::initial`]); the first packet that ends it ([`Resolver::finished`],
-//! [`Resolver::aborted`]) or the first member that leaves ([`Resolver::left`]) settles it; whatever comes later
-//! is rejected. A chain hash over everything accepted exposes a channel that shows its members different orders
-//! ([`Resolver::confirm`]).
+//! [`Resolver::aborted`]) or the first member that leaves ([`Resolver::left`]) settles it; all later packets
+//! are rejected. A chain hash over everything accepted exposes a channel that shows its members different
+//! orders ([`Resolver::confirm`]).
 //!
-//! A resolver is a pure state machine: no clock, no randomness, no input or output. It is `Clone`, `Eq`, `Ord`
-//! and `Hash`, so that a model checker can drive it, and it serialises whole.
+//! A resolver is a pure state machine: no clock, no randomness, no input or output. It is `Clone`, `Eq`,
+//! `Ord` and `Hash`, so that a model checker can drive it, and it serialises whole.
 //!
 //! # What the caller does at each event
 //!
 //! | event on the channel | call |
 //! |---|---|
 //! | we entered | [`Resolver::unsynchronised`] |
-//! | we entered an empty channel, or all who were there before us have left (T-11) | [`Resolver::found`] with a random parent |
+//! | we entered an empty channel, or all our seniors have left (T-11) | [`Resolver::found`] with a random parent |
 //! | we left (T-3) | drop the resolver |
 //! | an initial packet | check that it is authentic (K-15), [`packet_id`], [`Resolver::judge`]; if accepted, let the key agreement accept it, then [`Resolver::start`]; else [`Resolver::reject`]; if the packet is final too, [`Resolver::finished`] with the same id before anything else (O-9) |
 //! | a later packet of an operation | if [`Resolver::is_running`] for the initial packet that it names (O-3), hand it to the operation; if that says that it finished, [`Resolver::finished`] |
 //! | an abort | check that it is authentic, [`Resolver::aborted`] |
-//! | someone left | [`Resolver::left`] with the channel's members without them |
-//! | someone entered | nothing |
+//! | another member left | [`Resolver::left`] with the remaining members of the channel |
+//! | another member entered | nothing |
 //! | a message with a confirmation | [`Resolver::confirm`] with the message's verified author |
 //!
-//! Whatever is settled comes back as a [`Record`]. Our own proposals name [`Resolver::head`], our messages carry
-//! [`Resolver::claim`].
+//! Each settled operation comes back as a [`Record`]. Our own proposals name [`Resolver::head`], our messages
+//! carry [`Resolver::claim`].
 //!
 //! # What is not here
 //!
-//! Signatures, what an operation computes, deadlines (O-11), own proposals and their retries (O-11, T-14), the
-//! latest messages that an initial packet names (O-2): all of that is the session's and the key agreement's.
+//! Signatures, what an operation computes, deadlines (O-11), own proposals and their retries (O-11, T-14),
+//! the latest messages that an initial packet names (O-2): all of that is the session's and the key
+//! agreement's.
 
 mod confirmations;
 mod hash;

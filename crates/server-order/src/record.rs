@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Initial, Link, Role};
 
-/// How many operations are kept. They answer confirmations that come late (O-10) and fill a history screen; a
-/// message older than so many operations does not come back by any resend.
+/// How many operations are kept. They answer confirmations that come late (O-10) and fill a history screen.
+/// No resend brings back a message older than this many operations.
 pub const MAX_HISTORY: usize = 256;
 
 /// How an operation ended.
@@ -14,7 +14,7 @@ pub const MAX_HISTORY: usize = 256;
 pub enum Outcome {
     /// It succeeded.
     Finished,
-    /// It failed: someone aborted it (O-11).
+    /// It failed: a member aborted it (O-11).
     Aborted {
         /// Who.
         by: MemberId,
@@ -46,18 +46,18 @@ impl Outcome {
 /// An operation that was accepted and has ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Record {
-    /// Counts the ended operations that this resolver has seen, from one. Members who joined at different times
-    /// count differently.
+    /// Counts the ended operations that this resolver has seen, from one. Members who joined at different
+    /// times count differently.
     pub number: u64,
     /// The initial packet's id.
     pub initial: PacketId,
     /// The parent that it named (O-2), and so used up.
     pub parent: PacketId,
-    /// Who proposed it.
+    /// Its author.
     pub author: MemberId,
-    /// Who was to come in.
+    /// Its joiners.
     pub include: MemberSet,
-    /// Who was to go out.
+    /// The members that it was to exclude.
     pub exclude: MemberSet,
     /// How it ended.
     pub outcome: Outcome,

@@ -13,13 +13,13 @@ use crate::{
     leave_id,
 };
 
-/// How many parents are remembered while we are not a member (O-7). Somebody who floods the channel with
-/// proposals gets there. Nothing is evicted then, or old proposals could be shown to us as new ones: every
-/// proposal is rejected as [`Rejection::MemoryFull`] instead, and the session enters the channel again.
+/// How many parents are remembered while we are not a member (O-7). A flood of proposals reaches this limit.
+/// Nothing is evicted then, or old proposals could be shown to us as new ones. Every proposal is rejected as
+/// [`Rejection::MemoryFull`] instead, and the session enters the channel again.
 pub const MAX_REMEMBERED: usize = 1024;
 
-/// A place in the chain: the last accepted packet and the chain hash there. Initial packets name their parent so
-/// (O-2), and members confirm their history so (O-10).
+/// A place in the chain: the last accepted packet and the chain hash there. Initial packets name their parent
+/// so (O-2), and members confirm their history so (O-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Link {
     /// The packet that ended the last accepted operation.
@@ -65,7 +65,7 @@ pub enum Refusal {
     /// The operation that it names does not run: it has ended, or was never accepted (O-4).
     #[error("the operation that the packet names is not running; ignore the packet")]
     NotRunning,
-    /// An abort by someone who is a member neither before nor after the operation (O-11).
+    /// An abort by an author that is a member neither before nor after the operation (O-11).
     #[error("only members of the operation may abort it; ignore the packet")]
     Outsider,
 }
@@ -75,10 +75,10 @@ pub enum Refusal {
 enum Footing {
     /// We followed the chain ourselves, or all have confirmed it.
     Firm,
-    /// O-8: adopted from an initial packet, nobody else has spoken yet.
+    /// O-8: adopted from an initial packet, and no other member has spoken yet.
     Adopted,
-    /// An operation that excludes us seemed to fail. We could not have seen its success (T-10), so the abort or
-    /// leave may have come too late for everyone else.
+    /// An operation that excludes us seemed to fail. We could not have seen its success (T-10), so the abort
+    /// or leave may have come too late for the others.
     PerhapsExcluded,
 }
 
@@ -92,23 +92,23 @@ struct Chain {
 }
 
 impl Chain {
-    /// Whether, while an operation excludes us or after it seemed to fail, the others may have gone on without us.
+    /// Whether we are perhaps excluded (T-10): the others may have gone on without us.
     fn is_unsure(&self, me: &MemberId) -> bool {
         let excluded = self.running.as_ref().is_some_and(|running| running.excludes(me));
         excluded || self.footing == Footing::PerhapsExcluded
     }
 }
 
-/// Decides which membership packets count. One for each stay in a channel; the crate's front page shows which
+/// Decides which membership packets count. Each stay in a channel has one. The crate's front page shows which
 /// event calls which method.
 ///
-/// Resolvers that are fed the same events in the same order agree: on the operations, on how they ended, on the
-/// members, and on the chain hash. Where that cannot be known (we join, or are being excluded) the resolver says
-/// so by [`Resolver::is_provisional`].
+/// Resolvers that are fed the same events in the same order agree: on the operations, on how they ended, on
+/// the members, and on the chain hash. Where that cannot be known, because we join or are being excluded,
+/// [`Resolver::is_provisional`] says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resolver {
     me: MemberId,
-    /// `None` while we know nothing of the chain. Not only members know: a joiner whose operation failed knows
+    /// `None` while we know nothing of the chain. A joiner whose operation failed is no member, but knows
     /// where that left the others.
     chain: Option<Chain>,
     /// O-7: parents that initial packets have named while we were not a member.
@@ -149,12 +149,13 @@ impl Resolver {
         }
     }
 
-    /// An initial packet arrived, while these were in the channel (ourselves included). If it is accepted, its
-    /// operation runs: [`judge`](Self::judge) and then [`start`](Self::start) or [`reject`](Self::reject) at once.
+    /// An initial packet arrived while `channel`, ourselves included, was in the channel. If it is accepted,
+    /// its operation runs: [`judge`](Self::judge) and then [`start`](Self::start) or [`reject`](Self::reject)
+    /// at once.
     ///
     /// # Errors
-    /// It does not count. For members nothing has changed; others, and members who may have been excluded without
-    /// seeing it, may have remembered its parent (O-7).
+    /// It does not count. For members nothing has changed. Waiting members, and members that are perhaps
+    /// excluded, may have remembered its parent (O-7).
     pub fn initial(&mut self, initial: &Initial, channel: &MemberSet) -> Result<Acceptance, Rejection> {
         match self.judge(initial, channel) {
             Ok(accepted) => Ok(self.start(accepted)),
@@ -162,12 +163,13 @@ impl Resolver {
         }
     }
 
-    /// What an initial packet would come to that arrives while these are in the channel (ourselves included). Nothing
-    /// changes before the caller hands the verdict to [`start`](Self::start) or [`reject`](Self::reject); a key
-    /// agreement that cannot use the packet makes the caller drop the verdict instead, as if the packet had not come.
+    /// The verdict on an initial packet that arrives while `channel`, ourselves included, is in the channel.
+    /// Nothing changes before the caller hands the verdict to [`start`](Self::start) or
+    /// [`reject`](Self::reject). If the key agreement cannot use the packet, the caller drops the verdict
+    /// instead.
     ///
     /// # Errors
-    /// It would not count, and what a resolver would keep of it.
+    /// The packet would not count. The error holds what the resolver would keep of it.
     pub fn judge(&self, initial: &Initial, channel: &MemberSet) -> Result<Accepted, Rejected> {
         is_well_formed(initial, channel).map_err(Rejected::without_trace)?;
         match &self.chain {
@@ -193,8 +195,8 @@ impl Resolver {
         if self.running().is_some() {
             return Err(Rejected {
                 rejection: Rejection::OperationRunning,
-                // O-7: either we run what the members run, and this parent is no longer theirs, or we were misled
-                // and they may be using it up right now.
+                // O-7: either we run what the members run, and this parent is no longer theirs; or we were
+                // misled, and they may be using it up right now.
                 remembers: self.parent_to_remember(initial, true),
                 loses_chain: false,
             });
@@ -213,7 +215,8 @@ impl Resolver {
             // We tried to join, and saw where the failure left the members: judge as they do.
             chain.head.continues(initial).map_err(Rejected::without_trace)?;
         }
-        // One that takes us for a member already does not include us either: we hold nothing to take part with.
+        // A packet that takes us for a member already does not include us either: we hold nothing to take
+        // part with.
         if !initial.joins(&self.me) {
             return Err(Rejected {
                 rejection: Rejection::NotIncluded,
@@ -231,12 +234,12 @@ impl Resolver {
         Ok(Accepted::new(initial, Acceptance::Joining, lineage))
     }
 
-    /// As [`judge`](Self::judge), but as somebody would who has just entered the channel and seen all that we have seen
-    /// (O-7): for a member that has learned from others that it is out. [`start`](Self::start) then forgets the chain
-    /// that we followed.
+    /// As [`judge`](Self::judge), but as a waiting member that has seen all that we have seen (O-7). For a
+    /// member that has learned from others that it is out. [`start`](Self::start) then forgets the chain that
+    /// we followed.
     ///
     /// # Errors
-    /// The packet would not take us in.
+    /// The packet would not include us.
     pub fn judge_anew(&self, initial: &Initial, channel: &MemberSet) -> Result<Accepted, Rejection> {
         is_well_formed(initial, channel)?;
         let used = self.used_parents();
@@ -251,7 +254,7 @@ impl Resolver {
         }
     }
 
-    /// The parents that whoever has entered the channel and seen all that we have seen would remember (O-7).
+    /// The parents that a waiting member would remember (O-7) if it had seen all that we have seen.
     fn used_parents(&self) -> BTreeSet<PacketId> {
         let mut used = self.remembered.clone();
         used.extend(self.history.records().iter().map(|record| record.parent));
@@ -299,7 +302,8 @@ impl Resolver {
         acceptance
     }
 
-    /// Keeps what is to be kept of a packet that this resolver has rejected (O-7), and says why it was.
+    /// Keeps what is to be kept of a packet that this resolver has rejected (O-7), and returns why it was
+    /// rejected.
     pub fn reject(&mut self, rejected: Rejected) -> Rejection {
         self.remembered.extend(rejected.remembers);
         if rejected.loses_chain {
@@ -308,14 +312,15 @@ impl Resolver {
         rejected.rejection
     }
 
-    /// Whether the operation of this initial packet runs: later packets that name another one are ignored (O-3).
+    /// Whether the operation of this initial packet runs: later packets that name another one are ignored
+    /// (O-3).
     #[must_use]
     pub fn is_running(&self, initial: &PacketId) -> bool {
         self.running().is_some_and(|running| running.id == *initial)
     }
 
-    /// The operation of `initial` succeeded with the packet `last`, as the key agreement says. The two are the
-    /// same for an operation of one packet (O-9).
+    /// The operation of `initial` succeeded with the packet `last`, as the key agreement says. The two are
+    /// the same for an operation of one packet (O-9).
     ///
     /// # Errors
     /// That operation does not run; nothing has changed.
@@ -339,8 +344,9 @@ impl Resolver {
         self.settle(last, initial, Outcome::Aborted { by })
     }
 
-    /// Somebody else left the channel, and these remain. If it was a member of M while an operation ran, the
-    /// operation has failed, and this says how (T-5). Whoever is being excluded may leave without harm.
+    /// Another member left the channel, and `remaining` are still there. If it was a member of M while an
+    /// operation ran, the operation has failed, and this says how (T-5). A member that is being excluded may
+    /// leave without harm.
     pub fn left(&mut self, who: &MemberId, remaining: &MemberSet) -> Option<Record> {
         let running = self.running().filter(|running| running.after.contains(who))?;
         let initial = running.id;
@@ -355,7 +361,8 @@ impl Resolver {
         let chain = self.chain.as_mut().ok_or(Refusal::NotRunning)?;
         let running = chain.running.take_if(|running| running.id == *initial);
         let initial = running.ok_or(Refusal::NotRunning)?;
-        // O-5, and O-9: one packet is one step. Nobody needs the hash between the two steps of the others.
+        // O-5, and O-9: one packet is one step. The hash between the two steps of longer operations is not
+        // needed.
         let before = &chain.head.link.chain;
         let hash = if outcome.is_success() && last == initial.id {
             chain_step(before, &last, Role::Both)
@@ -387,8 +394,8 @@ impl Resolver {
         Ok(record)
     }
 
-    /// A message of `member`, verified, confirms this link (O-10). Messages on their way while an operation ends
-    /// confirm an earlier one: the link itself says which.
+    /// A verified message of `member` confirms this link (O-10). A message on its way while an operation ends
+    /// confirms an earlier link, and names it.
     pub fn confirm(&mut self, member: &MemberId, link: Link) -> Confirmation {
         let Some(chain) = self
             .chain
@@ -412,8 +419,8 @@ impl Resolver {
                     Confirmation::Older
                 }
             }
-            // Somebody whom an operation excluded cannot know how it ended (T-10), not even while the next one
-            // brings it back.
+            // An excluded member cannot know how the operation ended (T-10), even while the next one includes
+            // it again.
             None if !expected => Confirmation::NotExpected,
             None if unsure => Confirmation::Ahead,
             None if chain.running.is_some() && self.confirmations.hold(member, link) => Confirmation::Ahead,
@@ -428,7 +435,7 @@ impl Resolver {
         }
     }
 
-    /// O-8: provisional until all have confirmed, and for good if somebody's history differs.
+    /// O-8: provisional until all have confirmed, and for good if a member's history differs.
     fn firm_up(&mut self) {
         let Some(chain) = &mut self.chain else { return };
         if chain.footing == Footing::Firm
@@ -445,14 +452,14 @@ impl Resolver {
         }
     }
 
-    /// Who we are.
+    /// Our own name.
     #[must_use]
     pub fn me(&self) -> &MemberId {
         &self.me
     }
 
-    /// Where the last accepted operation left the session, as far as we know. Our own initial packets name its
-    /// link (O-2).
+    /// Where the last accepted operation left the session, as far as we know. Our own initial packets name
+    /// its link (O-2).
     #[must_use]
     pub fn head(&self) -> Option<&Head> {
         self.chain.as_ref().map(|chain| &chain.head)
@@ -477,7 +484,7 @@ impl Resolver {
         self.is_member() || self.running().is_some()
     }
 
-    /// Whether we may be out without having seen it (T-10): an operation excludes us, or one that did seemed to fail.
+    /// Whether we are perhaps excluded (T-10): an operation excludes us, or one that did seemed to fail.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
         self.chain.as_ref().is_some_and(|chain| chain.is_unsure(&self.me))
@@ -514,23 +521,24 @@ impl Resolver {
         missing.filter(|member| **member != self.me).cloned().collect()
     }
 
-    /// Who has confirmed another history than ours: permanent evidence (O-10). At most
+    /// The members that have confirmed another history than ours: permanent evidence (O-10). At most
     /// [`MAX_DIFFERENCES`](crate::MAX_DIFFERENCES), the first about each member.
     #[must_use]
     pub fn differences(&self) -> &BTreeMap<MemberId, Difference> {
         self.confirmations.differences()
     }
 
-    /// The operations that have ended, newest last: at most [`MAX_HISTORY`](crate::MAX_HISTORY), and none from
-    /// before we joined.
+    /// The operations that have ended, newest last: at most [`MAX_HISTORY`](crate::MAX_HISTORY), and none
+    /// from before we joined.
     #[must_use]
     pub fn history(&self) -> &[Record] {
         self.history.records()
     }
 
-    /// Whether we have seen a chain of this channel at this place: ours ends there, or some proposal has continued from
-    /// there, as far as the [history](Self::history) and the memory of those outside (O-7) reach. Whoever proposes from
-    /// anywhere else, and we are members, is at another place of the chain than we are.
+    /// Whether we have seen a chain of this channel at this place: ours ends there, or a proposal has
+    /// continued from there. This reaches as far as the [history](Self::history) and a waiting member's
+    /// memory (O-7). If we are a member, the author of a proposal from any other place is at another place of
+    /// the chain.
     #[must_use]
     pub fn has_seen(&self, place: &PacketId) -> bool {
         let at_head = self.head().is_some_and(|head| head.link.packet == *place);

@@ -23,7 +23,7 @@ pub struct Accepted {
     pub(crate) lineage: Lineage,
 }
 
-/// Where the chain of an operation that starts comes from.
+/// Where the chain of a starting operation comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lineage {
     /// The operation continues from where it ends.
@@ -62,7 +62,8 @@ impl Accepted {
     }
 }
 
-/// An initial packet that does not count, for [`Resolver::reject`](crate::Resolver::reject). Only a resolver makes one.
+/// An initial packet that does not count, for [`Resolver::reject`](crate::Resolver::reject). Only a resolver
+/// makes one.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "its parent is not remembered before the verdict is handed back"]
 pub struct Rejected {
@@ -89,8 +90,8 @@ impl Rejected {
     }
 }
 
-/// What everybody judges alike, members or not: somebody outside who remembered a parent that the members do not take
-/// for used would reject the proposal that they accept.
+/// What members and waiting members judge alike. A waiting member that remembered a parent which the members
+/// take for unused would reject the proposal that they accept.
 pub(crate) fn is_well_formed(initial: &Initial, channel: &MemberSet) -> Result<(), Rejection> {
     if !initial.before.contains(&initial.author) || !initial.after.contains(&initial.author) {
         let author = initial.author.clone();
