@@ -13,7 +13,7 @@ use crate::{
     WarningKind,
 };
 
-/// What the user has asked for and what is not settled yet: at most one thing at a time (T-15).
+/// The user's action that is not settled yet: at most one at a time (T-15).
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Actions {
     next: u64,
@@ -106,7 +106,7 @@ impl Actions {
         self.current.take()
     }
 
-    /// Forgets the action that was just begun, as if it had not been.
+    /// Forgets the action that has just begun.
     pub(crate) fn cancel(&mut self) {
         if let Some(action) = self.current.take() {
             self.next = action.id.0;
@@ -162,7 +162,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.actions.take();
     }
 
-    /// Who of the change's newcomers is not in the channel yet.
+    /// The members to be included that are not in the channel yet.
     pub(crate) fn awaited(&self, change: &Change) -> MemberSet {
         match &self.stay {
             Some(stay) => change.include.minus(&stay.channel),
@@ -170,7 +170,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Settles the user's change if what was wanted is so, by whomever.
+    /// Settles the user's change if its goal is reached, by any member's operation.
     pub(crate) fn settle_change(&mut self, by_us: bool) {
         let Some(change) = self.actions.change() else {
             return;
@@ -203,7 +203,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// An operation has ended. Whoever we asked in while it ran was put out again (T-2), and is asked once more.
+    /// An operation has ended. Members that we invited while it ran were put out again (T-2), and are invited
+    /// once more.
     pub(crate) fn invite_again(&mut self) {
         if let (Some(stay), Some(action)) = (&self.stay, self.actions.current_mut()) {
             action.invited = action.invited.intersection(&stay.channel);

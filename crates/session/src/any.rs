@@ -16,10 +16,11 @@ use crate::{
     Warnings,
 };
 
-/// What drivers call of a [`Session`], whatever its parts are. Each method is the session's own of the same name.
+/// The methods of a [`Session`] that drivers call, for every choice of parts. Each method is the session's
+/// own of the same name.
 ///
-/// For programs that let their users choose the parts, and for tools that would otherwise be compiled once for each pair
-/// of them: they keep a `Box<dyn AnySession>`.
+/// For programs that let their users choose the parts, and for tools that would otherwise be compiled once
+/// for each pair of them: they keep a `Box<dyn AnySession>`.
 #[expect(missing_docs, reason = "each is documented at the session")]
 pub trait AnySession: fmt::Debug {
     fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>);

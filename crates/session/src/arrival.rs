@@ -1,4 +1,4 @@
-//! Coming into a session: who was there before us, whom we wait for, and who waits for us (T-11, K-14).
+//! Coming into a session: seniors and hopefuls, that we wait for, and heirs, that wait for us (T-11, K-14).
 
 use concilium_core::{MemberId, MemberSet, Time};
 use concilium_liveness::Timing;
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::due::{Due, DueReason};
 
-/// So many turns a member who is left alone has to be heard in, before we take it that there is none (T-11).
+/// A member that is left alone makes itself heard within this many turns. After them we take it that there is
+/// none (T-11).
 const FOUND_AFTER_TURNS: usize = 4;
 
 /// Whom we wait for until we are in a session, and what we tell them meanwhile.
@@ -14,8 +15,8 @@ const FOUND_AFTER_TURNS: usize = 4;
 pub(crate) struct Arrival {
     /// Seniors: they were there before us, and have stayed since. They let us in.
     seniors: MemberSet,
-    /// Hopefuls: they came after us and may have become members since, as far as we can see from outside. We wait for
-    /// them for a while after the last senior has left.
+    /// Hopefuls came after us and may have become members since, as far as we can see from outside. We wait
+    /// for them for a while after the last senior has left.
     hopefuls: MemberSet,
     /// When we stop waiting for hopefuls.
     found_at: Time,
@@ -23,8 +24,8 @@ pub(crate) struct Arrival {
     heirs: MemberSet,
     /// How often we have announced ourselves while outside.
     announcements: u32,
-    /// When we announce ourselves again: what we published may have been lost. Never, if the key agreement has nothing to
-    /// announce.
+    /// When we announce ourselves again, since the announcement may have been lost. Never, if the key
+    /// agreement has none.
     announce_at: Time,
 }
 
@@ -41,8 +42,8 @@ impl Arrival {
         }
     }
 
-    /// We were alone in a session of our own, and are outside of the others' now. Others may wait to be let in by us: we
-    /// wait for those who are there for a while only.
+    /// We were alone in a session of our own, and are waiting members now. Others may be waiting for us to
+    /// include them, so all that are there count as hopefuls, not as seniors.
     pub(crate) fn beside(hopefuls: MemberSet) -> Self {
         Self {
             hopefuls,
@@ -73,8 +74,8 @@ impl Arrival {
             return true;
         }
         if self.found_at == Time::NEVER {
-            // A hopeful may be a member already. Members who are left alone say so at once, by excluding those who have
-            // left.
+            // A hopeful may be a member already. A member that is left alone shows it at once, by excluding
+            // those that have left.
             self.found_at = now.after(timing.turn(FOUND_AFTER_TURNS));
         }
         self.found_at <= now
@@ -101,7 +102,7 @@ impl Arrival {
         self.announcements = self.announcements.saturating_add(1);
     }
 
-    /// Whether we announce ourselves again now. Nobody who is in step does.
+    /// Whether we announce ourselves again now. Never while we are in step.
     pub(crate) fn announces_again(&mut self, in_step: bool, now: Time) -> bool {
         let again = !in_step && self.announce_at <= now;
         if in_step || again {
@@ -163,7 +164,8 @@ mod tests {
         arrival.left(&id("carol"));
         assert!(arrival.founds(false, &timing, NOW), "nobody is left to wait for");
 
-        // Somebody who is let in meanwhile waits for nobody, and from the start should it be out again.
+        // A member that is included meanwhile stops waiting. If it is out again later, its wait starts from
+        // zero.
         let mut arrival = Arrival::beside(set("bob"));
         assert!(!arrival.founds(false, &timing, NOW));
         assert!(!arrival.founds(true, &timing, due.at));

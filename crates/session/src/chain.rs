@@ -1,4 +1,5 @@
-//! Our place in the chain of operations, who has yet to confirm it, and whether we may be out of it.
+//! Our place in the chain of operations, the members that have yet to confirm it, and whether we are perhaps
+//! excluded.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +14,14 @@ use crate::due::{Due, DueReason};
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Chain {
     pub(crate) resolver: Resolver,
-    /// Who has not confirmed the chain yet, and since when it could have: the end of the first operation that it has not
-    /// confirmed, so that no series of operations puts that off (O-10).
+    /// The members that have not confirmed the chain yet, and since when each could have: the end of the
+    /// first operation that it has not confirmed. So a series of operations does not put this off (O-10).
     owing: BTreeMap<MemberId, Time>,
-    /// An operation that excludes us seems to have failed, and may have succeeded for the others before (T-10): until
-    /// something shows that we still are a member we propose nothing, and leave when this time comes.
+    /// We are perhaps excluded (T-10): an operation that excludes us seems to have failed, and may have
+    /// succeeded for the others before. We propose nothing until a sign shows that we are a member still, and
+    /// leave at this time.
     unsure_until: Time,
-    /// When we were included, if we did not found the session: what others sent before that is not for us.
+    /// When we were included, if we did not found the session. Messages sent before are not for us.
     included_at: Option<Time>,
 }
 
@@ -48,10 +50,10 @@ impl Chain {
         }
     }
 
-    /// O-10: an operation has ended, and everyone is expected to confirm it. A member that had not confirmed the one before
-    /// is late since then.
+    /// O-10: an operation has ended, and all members are expected to confirm it. A member that had not
+    /// confirmed the one before is late since then.
     pub(crate) fn expect_confirmations(&mut self, now: Time) {
-        // Nobody confirms anything to those who are not in.
+        // Members confirm nothing to us while we are not a member.
         let head = self.resolver.head().filter(|_| self.resolver.is_member());
         let Some(head) = head else { return };
         let me = self.resolver.me();
@@ -85,7 +87,7 @@ impl Chain {
         self.owing.is_empty() && self.resolver.differences().is_empty()
     }
 
-    /// Who should have confirmed the chain by now (O-10).
+    /// The members that should have confirmed the chain by now (O-10).
     pub(crate) fn late(&self, timing: &Timing, now: Time) -> MemberSet {
         let deadline = timing.confirmation_deadline();
         let late = self
@@ -110,17 +112,19 @@ impl Chain {
         self.unsure_until = now.after(timing.excluded_departure());
     }
 
-    /// Somebody takes us for a member.
+    /// Another member takes us for a member.
     pub(crate) fn is_in(&mut self) {
         self.unsure_until = Time::NEVER;
     }
 
-    /// Whether an operation that excludes us seemed to fail, and nobody has taken us for a member since.
+    /// Whether an operation that excludes us seemed to fail, and no sign has shown since that we are a member
+    /// still.
     pub(crate) fn is_unsure(&self) -> bool {
         self.unsure_until < Time::NEVER
     }
 
-    /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10).
+    /// Whether we are perhaps excluded (T-10): an operation that excludes us runs, or seemed to fail and may
+    /// have succeeded for the others.
     pub(crate) fn may_be_out(&self) -> bool {
         let running = self.resolver.running();
         running.is_some_and(|running| running.excludes(self.resolver.me())) || self.is_unsure()

@@ -5,12 +5,12 @@ use std::time::Duration;
 use concilium_core::{Context, Time};
 use serde::{Deserialize, Serialize};
 
-/// The furthest that one look at the caller's clock moves ours: longer than anything that a session waits for, and so
-/// short that no clock brings ours to the end of time.
+/// The furthest that one look at the caller's clock moves ours. It is longer than every wait of a session,
+/// and so short that no clock brings ours to the end of time.
 const LONGEST_STEP: Duration = Duration::from_hours(24 * 366);
 
-/// Goes as the caller's clock goes, and stands still while that one runs back: whatever was to be waited for would
-/// otherwise have to be waited for once more, for as long as the clock was put back.
+/// Goes as the caller's clock goes, and stands still while that one runs back. Otherwise every wait
+/// would become longer by as much as the clock was put back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Clock {
     /// Ours.
@@ -20,7 +20,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// The session's time, as of the last look at the caller's clock. All that a session waits for is told in it.
+    /// The session's time, as of the last look at the caller's clock. All waits of a session use it.
     pub(crate) fn now(&self) -> Time {
         self.now
     }

@@ -9,12 +9,13 @@ use crate::subsession::{SpeakError, Subsession};
 use crate::subsessions::Which;
 use crate::{ActionError, ActionId, ActionKind, SendError, Session, SessionState};
 
-/// More messages that not everybody has seen than this are not added to: the group would be talking to someone
-/// who is not there.
+/// With this many messages that are not fully acknowledged, we send no more: the group would be talking to a
+/// member that is not there.
 const MAX_UNACKED: usize = 100_000;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// Enters the channel and the session: starts one if nobody is there, else waits to be included (T-11).
+    /// Enters the channel and joins the session: founds one if the channel is empty, else waits to be
+    /// included (T-11).
     ///
     /// # Errors
     /// Already in the channel, or something else is under way (T-15).
@@ -65,12 +66,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         id
     }
 
-    /// Proposes to change who is in the session, or the keys only. Whoever is to come and is not in the channel is
-    /// invited first.
+    /// Proposes to change the members of the session, or the keys only. Members to be included that are not
+    /// in the channel are invited first.
     ///
     /// # Errors
-    /// Not in a session, something else is under way (T-15), the change is not possible, or the session's policy does
-    /// not let us propose it (O-12).
+    /// Not in a session, something else is under way (T-15), the change is not possible, or the session's
+    /// policy does not let us propose it (O-12).
     pub fn change(&mut self, change: Change, cx: &mut Context<'_>) -> Result<ActionId, ActionError> {
         let cx = &mut self.clock.read(cx);
         if self.state() != SessionState::Joined {

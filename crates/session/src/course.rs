@@ -8,7 +8,7 @@ use concilium_liveness::Timing;
 
 use crate::due::{Due, DueReason};
 
-/// So many operations aborted one after the other are no accident: somebody keeps the members from changing.
+/// This many operations aborted in a row are no accident: somebody keeps the members from changing.
 pub(crate) const MAX_ABORTED: u32 = 4;
 
 /// The most refused proposals of ours that are remembered: as many as are made for one action.
@@ -21,15 +21,15 @@ pub(crate) type CourseOf<G> = Course<
     <G as GroupKeyAgreement>::Operation,
 >;
 
-/// The course of operations: `S` is what one leaves for the next, `P` what a proposal of ours needs to be accepted, and
-/// `O` our part in the one that runs.
+/// The course of operations: `S` is the state that one leaves to the next, `P` the private part of a proposal
+/// of ours, and `O` our part in the running operation.
 pub(crate) struct Course<S, P, O> {
     /// What the last successful operation left for the next one.
     pub(crate) keys: Option<S>,
     /// A proposal of ours on its way through the channel.
     pub(crate) proposal: Option<Proposal<P>>,
-    /// Proposals of ours that were refused: as long as the chain stands where they continue from, the channel may
-    /// bring them again, and they may count then.
+    /// Proposals of ours that were refused. While the chain stays where they continue from, the channel may
+    /// bring them again, and they may count then (decision 0012).
     pub(crate) refused: VecDeque<Proposal<P>>,
     /// The operation that runs.
     pub(crate) operation: Option<Running<O>>,
@@ -46,7 +46,7 @@ pub(crate) struct Pace {
     propose_at: Time,
     /// How many operations have been aborted since the last one that succeeded.
     aborted: u32,
-    /// When we include somebody of our own accord again after those: not at once, since the one that we asked in may be the
+    /// When we include by duty again after those. Not at once: the member that we would include may be the
     /// one that does not answer.
     include_at: Time,
 }
@@ -109,16 +109,15 @@ impl<S, P, O> Course<S, P, O> {
         self.refused.remove(place)
     }
 
-    /// A proposal of ours was refused, or has not come back in time. The channel may bring it again when nothing speaks
-    /// against it any more, a member in it having come back (O-6), or late: then it counts, and we must know what we
-    /// proposed.
+    /// A proposal of ours was refused, or has not come back in time. It may count later: the channel may
+    /// bring it late, or again once an absent member has come back (O-6). Then we must know what we proposed.
     pub(crate) fn refuse(&mut self, own: Proposal<P>) {
         self.refused.truncate(MAX_REFUSED - 1);
         self.refused.push_front(Proposal { refused: true, ..own });
     }
 
-    /// The channel seems to have lost a proposal of ours. It may only be late, and count for the others, so that we still
-    /// have to know it. Says what we wanted with it.
+    /// The channel seems to have lost a proposal of ours. It may only be late, and count for the others, so
+    /// we keep it. Returns its change.
     pub(crate) fn lose_proposal(&mut self, timing: &Timing, now: Time) -> Option<Wish> {
         let wait = timing.channel_reply();
         let lost = self
@@ -185,13 +184,13 @@ impl<S, P, O> Course<S, P, O> {
         self.pace.propose_at <= now
     }
 
-    /// Whether we may include somebody of our own accord.
+    /// Whether we may include by duty now.
     pub(crate) fn may_include(&self, now: Time) -> bool {
         self.pace.include_at <= now
     }
 
-    /// Of those whom we would include: all, or, after an operation that was aborted, one after the other, so that somebody
-    /// who does not answer keeps nobody else out.
+    /// Which of the members that we would include we propose now. Normally all; after an aborted operation
+    /// one at a time, so that one that does not answer keeps the others out no longer.
     pub(crate) fn in_turn(&self, comers: MemberSet) -> MemberSet {
         let Some(turn) = self.pace.aborted.checked_sub(1) else {
             return comers;

@@ -1,4 +1,5 @@
-//! Who is in the channel and not in the session, or the other way round: to be let in, to be excluded, to be put out.
+//! Where the members of the channel and of the session differ: the members to be included, excluded, or put
+//! out.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::due::{Due, DueReason};
 
-/// Where the channel's members and the session's differ, and what becomes of it.
+/// Where the channel's members and the session's differ, and what is to be done about it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Door {
-    /// Who is there and cannot be included yet. It keeps nobody else out (T-1).
+    /// The waiting members that cannot be included yet. They are set aside and hold up no others (T-1).
     unready: BTreeMap<MemberId, Unready>,
-    /// Members of the session who have left the channel, and since when: to be excluded (T-4, T-6), and put out should
-    /// they come back before they are (T-7).
+    /// Departed members, and since when each is: to be excluded (T-4, T-6), and put out if they come back
+    /// before they are (T-7).
     departed: BTreeMap<MemberId, Time>,
-    /// Excluded members who are still in the channel, and who proposed that (T-10).
+    /// Excluded members that are still in the channel, each with the author of its exclusion (T-10).
     excluded: BTreeMap<MemberId, MemberId>,
     /// Whom to put out of the channel.
     kicks: BTreeMap<MemberId, Kick>,
 }
 
-/// Somebody who cannot be included, since we do not know its key or what it announced (K-14).
+/// A waiting member that cannot be included, since we do not know its key or its announcement (K-14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Unready {
     /// When we first tried.
@@ -31,18 +32,18 @@ struct Unready {
     again_at: Time,
 }
 
-/// How somebody was set aside who cannot be included for now.
+/// How a waiting member was set aside that cannot be included for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SetAside {
     /// Whether it is the first time.
     pub(crate) is_new: bool,
-    /// Whether anything is different now: nobody is set aside twice at the same moment.
+    /// Whether this changed anything: no member is set aside twice at the same moment.
     pub(crate) has_changed: bool,
-    /// Whether that has gone on for as long as somebody may try to join (T-18).
+    /// Whether it has been set aside for as long as a member may try to join (T-18).
     pub(crate) for_long: bool,
 }
 
-/// Somebody to be put out of the channel.
+/// A member to be put out of the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kick {
     /// When we ask for it, for the first time or again.
@@ -52,7 +53,7 @@ struct Kick {
 }
 
 impl Kick {
-    /// After so many requests it seems that the channel does not mean to.
+    /// After this many requests, the channel seems unwilling.
     const VAIN: u32 = 4;
 
     fn is_vain(&self) -> bool {
@@ -66,19 +67,20 @@ impl Door {
         self.departed.insert(member, now);
     }
 
-    /// Somebody has left the channel. Says whether it was excluded, and is out at last (T-8).
+    /// A member has left the channel. Returns whether it was excluded, and is out at last (T-8).
     pub(crate) fn left(&mut self, member: &MemberId) -> bool {
         self.unready.remove(member);
         self.kicks.remove(member);
         self.excluded.remove(member).is_some()
     }
 
-    /// What somebody has announced has come (K-14).
+    /// A member's announcement has come (K-14).
     pub(crate) fn announced(&mut self, member: &MemberId) {
         self.unready.remove(member);
     }
 
-    /// An operation by `author` has succeeded: these are the members, and these were excluded and are still here.
+    /// An operation by `author` has succeeded, with these members after it. These excluded ones are still in
+    /// the channel.
     pub(crate) fn changed(&mut self, members: &MemberSet, excluded: MemberSet, author: &MemberId) {
         self.departed.retain(|member, _| members.contains(member));
         self.excluded
@@ -98,18 +100,18 @@ impl Door {
         self.departed.contains_key(member)
     }
 
-    /// The members of the session who have left the channel.
+    /// The departed members.
     pub(crate) fn departed(&self) -> impl Iterator<Item = &MemberId> {
         self.departed.keys()
     }
 
-    /// When it is our turn to propose their exclusion, at this rank among those who are there (T-4).
+    /// When it is our turn to propose their exclusion, at this rank among the present members (T-4).
     pub(crate) fn exclusion_turn(&self, timing: &Timing, rank: usize) -> Time {
         let first = self.departed.values().min();
         first.map_or(Time::NEVER, |first| first.after(timing.turn(rank)))
     }
 
-    /// The excluded members who are still in the channel, and who proposed that (T-10).
+    /// The excluded members that are still in the channel, each with the author of its exclusion (T-10).
     pub(crate) fn excluded(&self) -> impl Iterator<Item = (&MemberId, &MemberId)> {
         self.excluded.iter()
     }
@@ -119,7 +121,7 @@ impl Door {
         self.excluded.contains_key(member)
     }
 
-    /// Whether nobody is to include this one now: it is on its way out, or was there before.
+    /// Whether this one must not be included now: it is on its way out, or departed.
     pub(crate) fn is_barred(&self, member: &MemberId) -> bool {
         self.is_excluded(member) || self.has_departed(member) || self.kicks.contains_key(member)
     }
@@ -130,7 +132,7 @@ impl Door {
         found.is_some_and(|unready| unready.again_at > now)
     }
 
-    /// Somebody cannot be included for now, and is tried again after a while.
+    /// Sets a waiting member aside that cannot be included for now. It is tried again after a while.
     pub(crate) fn set_aside(&mut self, member: &MemberId, timing: &Timing, now: Time) -> SetAside {
         let known = self.unready.get(member).copied();
         let unready = Unready {
@@ -145,7 +147,7 @@ impl Door {
         }
     }
 
-    /// Somebody is to be put out of the channel, from then on. The first who asked for it counts.
+    /// A member is to be put out of the channel from this time on. The first call for it counts.
     pub(crate) fn put_out(&mut self, member: MemberId, at: Time) {
         self.kicks.entry(member).or_insert(Kick { at, asked: 0 });
     }
@@ -163,22 +165,22 @@ impl Door {
         due
     }
 
-    /// Departed members who are back, or so the channel says, and whom it does not put out although it was asked several
-    /// times (T-7).
+    /// Departed members that are back in the channel, as far as it says, and that it has not put out after
+    /// several requests (T-7).
     pub(crate) fn put_out_in_vain(&self) -> impl Iterator<Item = &MemberId> {
         let vain = self.kicks.iter().filter(|(_, kick)| kick.is_vain());
         vain.map(|(member, _)| member)
             .filter(|member| self.has_departed(member))
     }
 
-    /// Whether a departed member that is back in the channel will be put out before anybody excludes it (T-7).
+    /// Whether a departed member that is back in the channel will be put out before it is excluded (T-7).
     pub(crate) fn puts_out_first(&self, channel: &MemberSet) -> bool {
         let back = self.departed.keys().filter(|member| channel.contains(member));
         let mut on_their_way = back.filter(|member| !self.kicks.get(*member).is_some_and(Kick::is_vain));
         on_their_way.next().is_some()
     }
 
-    /// The next moment at which something is due here, for a member of this rank among those who are there.
+    /// The next deadline here, for a member of this rank among the present members.
     pub(crate) fn next_due(&self, timing: &Timing, rank: usize, now: Time) -> Option<Due> {
         let kicks = self.kicks.values().map(|kick| Due::new(DueReason::Kick, kick.at));
         let unready = self.unready.values();

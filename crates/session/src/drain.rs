@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::{Output, Session};
 
-/// Outputs that wait. A driver that survives a crash saves the session before any of them leaves it: otherwise it comes
-/// back as a member that does not know what it has said. The type holds that order; see [`Session::drain`].
+/// Waiting outputs. A driver that is to survive a crash saves the session before it carries any of them out.
+/// Otherwise it comes back as a member that does not know what it has said. This type enforces the order; see
+/// [`Session::drain`].
 #[must_use = "save the session, or say that nothing is kept, and take its outputs"]
 pub struct Drain<'a> {
     source: &'a mut dyn Source,
@@ -21,7 +22,7 @@ pub struct Outputs<'a> {
     source: &'a mut dyn Source,
 }
 
-/// A session, whatever its parts are.
+/// A session with any parts.
 trait Source {
     fn snapshot(&self) -> Zeroizing<Vec<u8>>;
     fn next_output(&mut self) -> Option<Output>;
@@ -43,8 +44,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Source for Session<G, E> {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// What is to be done on the channel and shown to the user, since the last time. To be called after every input and
-    /// command:
+    /// The outputs since the last call: actions for the channel and events for the user. To be called after
+    /// every input and command:
     ///
     /// ```
     /// # use concilium_session::{AnySession, Output};

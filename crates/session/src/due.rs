@@ -48,7 +48,7 @@ reasons! {
     LookForCompany = "T-17", "leave and come back, since we have been with nobody for long";
     Reunite = "T-17", "decide who goes to whom";
 
-    // Who is at the door.
+    // The door.
     Kick = "T-7", "ask the channel to put somebody out";
     IncludeUnready = "T-1", "try again to include somebody whose key or announcement was missing";
     ExcludeDeparted = "T-4", "propose to exclude those who have left the channel";
@@ -96,7 +96,8 @@ impl Due {
         Self { at, why }
     }
 
-    /// The first of these that is still to come. What is due already has been seen to, and what is never due is not due.
+    /// The first of these that is still to come. Duties that are due already have been done, and one at
+    /// [`Time::NEVER`] is not due.
     pub(crate) fn first(dues: impl IntoIterator<Item = Self>, now: Time) -> Option<Self> {
         let ahead = |due: &Self| due.at > now && due.at < Time::NEVER;
         dues.into_iter().filter(ahead).min()

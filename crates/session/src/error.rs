@@ -12,7 +12,7 @@ pub enum SendError {
     /// Not in a session.
     #[error("not in a session; join one first")]
     NotJoined,
-    /// In a session with nobody else, or with nobody else yet.
+    /// Alone in the session.
     #[error("nobody else is in the session; include someone first")]
     Alone,
     /// A finish was sent: no more data in this session.

@@ -20,7 +20,7 @@ pub enum Output {
     Event(Event),
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SessionState {
@@ -51,17 +51,17 @@ impl fmt::Display for SessionState {
 pub enum Event {
     /// The session's state changed.
     StateChanged(SessionState),
-    /// Members of our channel are in another session, or we are left without keys, or have been with nobody for long: we leave
-    /// the channel, and enter it again to be in one session with everybody (T-17).
+    /// A reunion begins: we leave the channel and come back (T-17). The reason is one of three: stray members
+    /// outnumber us, we hold no keys, or we have been without company for long.
     ComingBack {
-        /// Who is not in our session, as far as they have shown it. Nobody, if we look for others.
+        /// The stray members. Empty if we look for company.
         elsewhere: MemberSet,
     },
     /// A message with the application's data was accepted, ours included.
     Message {
         /// Its id.
         id: MessageId,
-        /// Who wrote it.
+        /// Its author.
         author: MemberId,
         /// What it says.
         body: Body,
@@ -70,12 +70,12 @@ pub enum Event {
     UnknownMessage {
         /// Its id.
         id: MessageId,
-        /// Who wrote it.
+        /// Its author.
         author: MemberId,
         /// Its kind.
         kind: Kind,
     },
-    /// Everybody has seen this message, and we know it.
+    /// All readers have acknowledged this message.
     FullyAcked {
         /// Its id.
         id: MessageId,
@@ -86,18 +86,18 @@ pub enum Event {
         subsession: Option<SubsessionId>,
         /// The members now; empty when we are out.
         members: MemberSet,
-        /// Who came.
+        /// The joiners.
         joined: MemberSet,
-        /// Who went.
+        /// The excluded members.
         parted: MemberSet,
     },
     /// An operation is running.
     OperationStarted {
         /// Its initial packet.
         initial: PacketId,
-        /// Who proposed it.
+        /// Its author.
         by: MemberId,
-        /// Who comes and who goes.
+        /// The change that it makes.
         change: Change,
     },
     /// The running operation failed; the members are as before.
@@ -109,44 +109,44 @@ pub enum Event {
     },
     /// A proposal of ours was not accepted.
     ProposalRejected {
-        /// Who would have come and gone.
+        /// The change that it would have made.
         change: Change,
         /// Why.
         cause: RejectionCause,
     },
-    /// Someone else proposed what the session's policy forbids; nothing came of it (O-12). An honest member with the
-    /// same policy does so only by bad luck: whom it would exclude has come back into the channel meanwhile. The
-    /// channel may also show an old proposal again.
+    /// Another member proposed something that the session's policy forbids, in vain (O-12). An honest member
+    /// with the same policy does so only by bad luck: the member that it would exclude has come back into the
+    /// channel meanwhile. The channel may also show an old proposal again.
     ProposalForbidden {
-        /// Who proposed it.
+        /// Its author.
         by: MemberId,
-        /// Who would have come and gone.
+        /// The change that it would have made.
         change: Change,
         /// Why it is forbidden.
         #[serde(with = "concilium_core::wire::text")]
         why: String,
     },
-    /// Someone is in the channel who is not in the session (T-1).
+    /// A newcomer is in the channel and not in the session (T-1).
     SomeoneEntered {
-        /// Who.
+        /// Its name.
         member: MemberId,
     },
     /// Someone left the channel.
     SomeoneLeft {
-        /// Who.
+        /// Its name.
         member: MemberId,
     },
     /// A member has finished: it will send no more data in this subsession (L-6).
     MemberFinished {
-        /// Who.
+        /// Its name.
         member: MemberId,
     },
-    /// A member that parts has published the key that it signed with until its finish (M-9): from here on, whoever knows
-    /// the group's keys can write in its name what it could have written, and what it wrote proves nothing to others.
+    /// A departing member has published the key that it signed with until its finish (M-9). From now on,
+    /// everybody that knows the group's keys can write in its name, so its messages prove nothing to others.
     KeyPublished {
-        /// Who.
+        /// Its name.
         member: MemberId,
-        /// Where it signed with it.
+        /// The subsession in which it signed with that key.
         subsession: SubsessionId,
         /// The key's seed (RFC 8032).
         seed: [u8; 32],
@@ -171,7 +171,7 @@ pub enum Event {
     },
     /// Something came in that was skipped; it changed nothing. For logs.
     Skipped {
-        /// Who sent it, as the channel claims.
+        /// Its sender, as the channel claims.
         from: MemberId,
         /// Why it was skipped.
         #[serde(with = "concilium_core::wire::text")]
@@ -189,7 +189,7 @@ pub enum FailureCause {
     Aborted(MemberId),
     /// A packet showed it to be broken (C-10).
     Broken {
-        /// Who caused it, where that is known.
+        /// The culprit, where it is known.
         culprit: Option<MemberId>,
         /// What was wrong.
         reason: Reason,
@@ -223,11 +223,12 @@ pub enum RejectionCause {
     NotPresent,
     /// It did not come back from the channel in time.
     NoEcho,
-    /// The session's policy forbids it (O-12): who is in the session or in the channel has changed since it was asked.
+    /// The session's policy forbids it (O-12): the members of the session or the channel have changed since
+    /// it was asked for.
     Forbidden(#[serde(with = "concilium_core::wire::text")] String),
     /// The server order rejects it for another reason (O-4, O-7).
     Order(Rejection),
-    /// The key agreement finds that it counts for nobody.
+    /// The key agreement rejects it for all members.
     Unusable(Reason),
     /// It was not made: the key agreement cannot propose it.
     CannotPropose(ProposeError),

@@ -6,11 +6,12 @@
 //! - hands it what the channel says ([`Session::handle`]), what the user wants ([`Session::join`],
 //!   [`Session::change`], [`Session::send`], [`Session::part`]), and wakes it at [`Session::next_timeout`]
 //!   ([`Session::handle_timeout`]);
-//! - drains it ([`Session::drain`]): saves it first if it wants to survive a crash, then carries out actions on the
-//!   channel and shows events to the user.
+//! - drains it ([`Session::drain`]): saves it first if it wants to survive a crash, then carries out actions
+//!   on the channel and shows events to the user.
 //!
-//! What peers do wrong never is an error here: it is skipped, or becomes an [`Event`] or a [`Warning`] that names
-//! who did it, where that can be known. An `Err` means that the caller asked for something that is not possible.
+//! A peer's fault is never an error here. It is skipped, or becomes an [`Event`] or a [`Warning`] that names
+//! the culprit where it can be known. An `Err` means that the caller asked for something that is not
+//! possible.
 //!
 //! Where things are. A file calls only what stands below it:
 //!
@@ -19,14 +20,14 @@
 //! | `session`, `command`, `any` | the face: what the channel says, what the user asks for; the same without its types |
 //! | `view`, `summary`, `snapshot` | questions; bytes and back |
 //! | `tick` | what is done after every input and command, and what is due next |
-//! | `trouble`, `wish`, `parting` | overdue things and their warnings; what we want the members to be; the last word |
-//! | `transport` | who comes and goes in the channel (T) |
-//! | `operation`, `policy` | membership operations from proposal to end (K, O); who may propose what (O-12) |
+//! | `trouble`, `wish`, `parting` | overdue things and their warnings; the change that we want; finish and leave |
+//! | `transport` | enters and leaves of the channel (T) |
+//! | `operation`, `policy` | membership operations from proposal to end (K, O); what the policy lets each member propose (O-12) |
 //! | `talk` | messages, in and out (M, G, L) |
-//! | `requests`, `reunion` | what we ask of the channel; members of one channel who are not in one session (T-17) |
+//! | `requests`, `reunion` | what we ask of the channel; bringing the members of one channel into one session (T-17) |
 //! | `stay` | what we know from entering the channel to leaving it, in the nouns that follow |
-//! | `arrival`, `door` | whom we wait for and who waits for us (T-11); who is to be let in, excluded, put out |
-//! | `course`, `chain` | the operation that runs and our proposals; our place in the chain, and who has confirmed it |
+//! | `arrival`, `door` | seniors, hopefuls and heirs (T-11); the members to be included, excluded, put out |
+//! | `course`, `chain` | the running operation and our proposals; our place in the chain, and its confirmations |
 //! | `departure` | whether we have asked to leave |
 //! | `subsessions`, `subsession`, `waiting`, `log` | messages: the subsessions, each of them, what waits for keys, what is shown |
 //! | `action` | what the user has asked for, until it is settled (T-14) |

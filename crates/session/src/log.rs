@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::subsession::Note;
 
-/// How many messages are kept for display. Whoever wants all of history stores the events.
+/// How many messages are kept for display. An application that wants all of history stores the events.
 const MAX_MESSAGES: usize = 100_000;
 
 /// All messages with data, across subsessions, as far as they are kept.
@@ -29,13 +29,13 @@ pub(crate) struct Logged {
     pub(crate) body: Vec<u8>,
     #[serde(with = "wire::list")]
     pub(crate) parents: Vec<MessageId>,
-    /// Who had not seen it when its subsession was closed; none while the transcript knows better.
+    /// The readers that had not seen it when its subsession closed. None while the transcript still knows.
     pub(crate) unseen: Option<MemberSet>,
 }
 
 impl Log {
-    /// Takes a message that was just accepted. One with data moves in with its body, the others leave a trace by
-    /// which their descendants find what they answer.
+    /// Takes a message that was just accepted. A data message is stored with its body. Others leave a trace,
+    /// by which their descendants find the messages that they answer.
     pub(crate) fn push(
         &mut self,
         subsession: SubsessionId,
@@ -67,8 +67,8 @@ impl Log {
         }
     }
 
-    /// The nearest shown messages that a message answers, none behind another: through acks, and across a change
-    /// of membership at the messages that its operation named (G-9).
+    /// The nearest shown messages that a message answers, none behind another: through acks, and across a
+    /// change of membership at the messages that its operation named (G-9).
     fn shown_parents(&self, transcript: &Transcript<Note>, id: &MessageId) -> Vec<MessageId> {
         let parents = transcript
             .parents(id)
@@ -79,7 +79,7 @@ impl Log {
         } else {
             &parents
         });
-        // What comes from before the subsession stands behind whatever comes from within.
+        // Messages from before the subsession stand behind all those from within.
         if found.iter().any(|id| transcript.contains(id)) {
             found.retain(|id| transcript.contains(id));
         }
@@ -105,8 +105,8 @@ impl Log {
         found
     }
 
-    /// The subsession closes: what is known of who has seen its messages is all that will be, and what stood
-    /// between them is not needed any more.
+    /// The subsession closes. Acknowledgements of its messages are final, and the traces between them are not
+    /// needed any more.
     pub(crate) fn close(&mut self, subsession: SubsessionId, transcript: &Transcript<Note>) {
         for message in transcript.iter() {
             if let Some(logged) = self.messages.get_mut(message.id)

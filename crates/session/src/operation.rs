@@ -65,8 +65,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Ok(())
     }
 
-    /// A packet of an operation. First of all it must be authentic as its sender's (K-15): one that is not starts
-    /// nothing, ends nothing, blocks nothing.
+    /// A packet of an operation. First it must be authentic as its sender's (K-15). One that is not starts
+    /// nothing, ends nothing and blocks nothing.
     pub(crate) fn operation_packet(&mut self, from: &MemberId, bytes: &[u8], cx: &mut Context<'_>) {
         let body = bytes.get(packet::FRAME_BYTES..).unwrap_or_default();
         let opened = match self.gka.open(&self.name, from, body) {
@@ -94,8 +94,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// An initial packet: the first with the right parent starts its operation (O-4). It is judged first, in the order in
-    /// which all members judge it, and applied when nothing can fail any more.
+    /// An initial packet: the first with the right parent starts its operation (O-4). It is judged first, in
+    /// the order in which all members judge it, and applied when nothing can fail any more.
     fn initial(
         &mut self,
         id: PacketId,
@@ -117,7 +117,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             );
             return self.skip(&author, &why);
         }
-        // O-12: before anything else that not everybody judges alike, and before anything comes of it.
+        // O-12: before every check that members judge differently, and before the packet has any effect.
         if let Err(forbidden) = self.permits(&author, &data.before, &data.after) {
             self.pass_by(own, &data);
             let why = forbidden.to_string();
@@ -140,7 +140,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             before: data.before.clone(),
             after: data.after.clone(),
         };
-        // Some are better off with those who propose to include us: we may be out, or are alone.
+        // If we are perhaps excluded or alone, we adopt the session of a proposer that includes us.
         let may_go_over = initial.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(&initial));
         let Some(stay) = &self.stay else { return };
         let accepted = match stay.judge(&initial, may_go_over) {
@@ -168,7 +168,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// A proposal of ours that starts nothing may count later; one of others shows those outside whom to wait for.
+    /// A proposal of ours that starts nothing may count later. One of others shows a waiting member its
+    /// seniors and hopefuls.
     fn pass_by(&mut self, own: Option<Proposal<G::Proposal>>, data: &AssociatedData) {
         if let Some(stay) = &mut self.stay {
             if let Some(own) = own {
@@ -203,8 +204,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The key agreement finds that the packet counts for nobody: as if it had not come. One that takes us for somebody
-    /// that has announced what we have not counts for the others, and they take us for a member (T-17).
+    /// The key agreement rejects the packet, which is then ignored. If it includes us by a stale
+    /// announcement, it still counts for the others, and they take us for a member: a sign that its author is
+    /// a stray (T-17).
     fn is_unusable(
         &mut self,
         accepted: &Accepted,
@@ -222,7 +224,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The operation runs. `part` is our part in it, or why we have none; it is absent where the operation excludes us.
+    /// The operation runs. `part` is our part in it, or the reason why we have none. It is absent where the
+    /// operation excludes us.
     fn begin_operation(
         &mut self,
         accepted: Accepted,
@@ -249,7 +252,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         };
         let deadline = self.clock.now().after(wait);
         let change = data.change();
-        // Whoever comes begins anew (T-3), and sees nothing more of what it may have been in before.
+        // A joiner begins anew (T-3), and sees nothing more of a subsession that it may have been in before.
         for subsession in self.current.iter_mut().chain(&mut self.past) {
             subsession.state.gone.extend(change.include.clone());
         }
@@ -281,8 +284,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Whether we, alone in a session of our own, go over to another session in the same channel that includes us. Of
-    /// two who are alone, the one with the lesser name stays. See decision 0013.
+    /// Whether we are alone in our session and adopt another one in the same channel that includes us. Of two
+    /// lone members, the one with the lesser name stays. See decision 0013.
     fn gives_way(&self, to: &Initial) -> bool {
         self.is_alone() && (to.before.len() > 1 || to.author < *self.gka.me())
     }
@@ -292,7 +295,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let author = opened.author().clone();
         let Some(stay) = &mut self.stay else { return };
         if !stay.chain.resolver.is_running(&initial) {
-            // Nobody works at what none has accepted.
+            // Its author works at an operation that our chain never accepted, so it is on another chain.
             let mut ended = stay.chain.resolver.history().iter();
             if stay.chain.resolver.is_member() && ended.all(|record| record.initial != initial) {
                 self.estranged(&author, cx);
@@ -350,11 +353,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             due_before.map_or(confirm_due, |before| before.min(confirm_due)),
         );
         let Some(next) = next else {
-            // Nobody can talk with them.
+            // They are of no use to talk with.
             return self.left_without_keys(&record, nobodys(Reason::UnfitKeys), cx);
         };
         stay.course.hold(outcome.state);
-        // One packet of our own succeeds whoever else takes part.
+        // An operation of one packet of our own succeeds without any other member.
         if record.author != me || last != running.initial {
             stay.estranged.forget_all();
         }
@@ -421,8 +424,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         } else {
             None
         };
-        // A joiner has seen nothing yet: what it is shown may be a former course of the same operation, and nobody is to
-        // blame but the channel.
+        // A joiner has seen nothing yet. It may be shown an earlier course of the same operation, and then
+        // only the channel is to blame.
         let shown_again = joins && failure.culprit.is_none();
         let is_ours = failure.reason == Reason::NoRandomness;
         if !shown_again && !is_ours {
@@ -430,8 +433,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         let _ = self.send_abort(initial);
         if let Some(record) = ended {
-            // The others have moved on with keys that we do not have. The abort comes too late to stop them; it
-            // tells them.
+            // The others have moved on with keys that we do not have. The abort comes too late to stop them,
+            // but tells them.
             self.left_without_keys(&record, failure, cx);
         }
     }
@@ -465,13 +468,13 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Ok(())
     }
 
-    /// Somebody asks to end the operation as failed (O-11). It competes with other final packets.
+    /// A member asks to end the operation as failed (O-11). Its abort competes with other final packets.
     fn aborted(&mut self, id: PacketId, initial: PacketId, by: &MemberId, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
         match stay.chain.resolver.aborted(id, &initial, by) {
             Ok(record) => self.operation_failed(&record, FailureCause::Aborted(by.clone()), cx),
             Err(Refusal::NotRunning) => {
-                // Nobody aborts an operation of one packet but a member whom that packet gave a bad share.
+                // An honest member aborts an operation of one packet only if that packet gave it a bad share.
                 let last = stay.chain.resolver.history().last();
                 let one_packet =
                     last.is_some_and(|last| last.initial == initial && last.link.packet == initial);
@@ -530,9 +533,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 }
 
 impl<G: GroupKeyAgreement> Stay<G> {
-    /// What an initial packet comes to where we stand; or, where we may go over to the session of those who propose to
-    /// include us, there. A packet that would not count for somebody outside takes us out of nothing, and neither does
-    /// an old one that is shown again.
+    /// The verdict on an initial packet: from our place in the chain, or as a waiting member's where we may
+    /// adopt the proposer's session. A packet that a waiting member would reject does not take us out of our
+    /// session, nor does an old one shown again.
     fn judge(&self, initial: &Initial, may_go_over: bool) -> Result<Accepted, Rejected> {
         if may_go_over && let Ok(accepted) = self.chain.resolver.judge_anew(initial, &self.channel) {
             return Ok(accepted);
@@ -565,7 +568,7 @@ fn rejection_cause(rejection: Rejection) -> RejectionCause {
     }
 }
 
-/// What we cannot go on with, and nobody is to blame for.
+/// A failure that stops us, and that no member is to blame for.
 fn nobodys(reason: Reason) -> Failure {
     Failure {
         culprit: None,

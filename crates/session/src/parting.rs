@@ -1,4 +1,4 @@
-//! Parting: the last word, until everybody has seen it, and then the way out (T-9, L-6, M-9).
+//! Parting: we send a finish, wait until all have seen it, and leave the channel (T-9, L-6, M-9).
 
 use concilium_core::{Context, MessageId, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
@@ -61,7 +61,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// M-9: the body of our finish, which names the key that we go on with if we mean to publish the first one.
+    /// M-9: the body of our finish. If we mean to publish our first key, it names the key that we go on with.
     pub(crate) fn control_key(&mut self, cx: &mut Context<'_>) -> Vec<u8> {
         let Some(current) = self.current.as_mut().filter(|_| self.settings.deniable) else {
             return Vec::new();
@@ -70,9 +70,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         key.map_or_else(Vec::new, |key| key.as_bytes().to_vec())
     }
 
-    /// M-9, A-15: everybody in the subsession, gone or not, has our finish, and nobody takes anything more that our first
-    /// key signs: we publish it. Not while it is, or may come to be, in use in a later subsession (C-8), whose newcomers
-    /// have not seen that finish.
+    /// M-9, A-15: we publish our first key. Every member of the subsession, departed or not, has our finish
+    /// by now, and accepts nothing more under that key. We do not publish it while a later subsession uses it
+    /// or may come to use it (C-8), since joiners there have not seen the finish.
     fn publish_key(&mut self, finish: &MessageId, cx: &mut Context<'_>) {
         let Some(stay) = &self.stay else { return };
         let changing = stay.course.operation.is_some()

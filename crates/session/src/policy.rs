@@ -1,4 +1,4 @@
-//! Who may propose what (O-12).
+//! What each member may propose (O-12).
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::Session;
 use crate::course::Wish;
 
-/// Decides who may propose what. Every member and everybody who waits to become one asks it about every proposal,
-/// before anything comes of it; what it forbids comes to nothing, as if it had not been sent (O-12).
+/// Decides what each member may propose. Every member and waiting member asks it about every proposal, before
+/// the proposal has any effect. A forbidden proposal has none (O-12).
 ///
-/// **It must be the same for everybody in the session**, and answer the same about the same facts at any time: no
-/// clock, no state, nothing that not all have. Members whose policies differ accept different operations: the session
-/// splits among them, and the confirmations of the chain show that it has (O-10). Take it from something that all
-/// agree on before they join, such as the program itself, or an invitation that names the moderators.
+/// **It must be the same for all members of the session**, and give the same answer on the same facts at any
+/// time. It may use no clock, no state, and nothing else that some members lack. Members whose policies
+/// differ accept different operations. The session then splits among them, and the confirmations of the chain
+/// show it (O-10). Take the policy from something that all agree on before they join, such as the program
+/// itself, or an invitation that names the moderators.
 ///
-/// One thing is never asked: to exclude somebody who is not in the channel when the proposal is delivered is
-/// everybody's duty (T-4), since nothing can change before it is done (O-6). So no policy gets a session stuck by
-/// people leaving.
+/// A policy is never asked about excluding members that are not in the channel when the proposal is
+/// delivered. That is a duty of all members (T-4), since nothing else can change before it is done (O-6). So
+/// members that leave get no session stuck under any policy.
 ///
 /// ```
 /// use concilium_session::{Forbidden, Policy, ProposalFacts};
@@ -44,7 +45,7 @@ use crate::course::Wish;
 /// }
 /// ```
 pub trait Policy: Send + Sync {
-    /// What tells it from every other policy: two of the same name decide alike. A session does not come back from a
+    /// Its name, which no policy that decides differently may have. A session does not restore from a
     /// snapshot under a policy of another name.
     fn name(&self) -> String;
 
@@ -55,17 +56,19 @@ pub trait Policy: Send + Sync {
     fn allows(&self, proposal: &ProposalFacts<'_>) -> Result<(), Forbidden>;
 }
 
-/// What a policy decides on: what stands in a proposal that is authentic as its author's (K-15). The members before are
-/// the author's claim; members refuse it next if that is wrong, those who wait to be included cannot know (O-8).
+/// What a policy decides on: the contents of a proposal that is authentic as its author's (K-15). The members
+/// before are the author's claim. Members refuse the proposal next if the claim is wrong; waiting members
+/// cannot know (O-8).
 ///
-/// Whoever is to be excluded and was not in the channel when the proposal was delivered is left out, as if already
-/// excluded. Everybody knows who was in the channel then, as for O-6: the packet's id depends on it (O-1).
+/// Members to be excluded that were not in the channel when the proposal was delivered are left out, as if
+/// already excluded. All know the members of the channel at that moment, as for O-6: the packet's id depends
+/// on them (O-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProposalFacts<'a> {
     /// The session.
     pub session: &'a SessionName,
-    /// Who proposes.
+    /// The author.
     pub author: &'a MemberId,
     /// The members before.
     pub before: &'a MemberSet,
@@ -90,7 +93,7 @@ impl<'a> ProposalFacts<'a> {
         }
     }
 
-    /// Who would come and who would go; a refresh of the keys if nobody.
+    /// The proposed change of members. A refresh of the keys if it is empty.
     #[must_use]
     pub fn change(&self) -> Change {
         Change::between(self.before, self.after)
@@ -105,7 +108,7 @@ pub struct Forbidden {
 }
 
 impl Forbidden {
-    /// With the reason, for people: what is not allowed, and what to do instead.
+    /// Forbidden for this reason, in words for people: what is not allowed, and what to do instead.
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: why.into() }
     }
@@ -117,7 +120,7 @@ impl Forbidden {
     }
 }
 
-/// The default: everybody may propose everything.
+/// The default: every member may propose everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Everybody;
 
@@ -135,10 +138,11 @@ impl Policy for Everybody {
     }
 }
 
-/// Only these may include and exclude; everybody may refresh the keys, and exclude who has left the channel (T-4).
+/// Only these members may include and exclude. Every member may refresh the keys, and exclude departed
+/// members (T-4).
 ///
-/// While none of them is a member, everybody may include them, and nobody else comes in or is put out: the others go on
-/// talking, and whichever moderator comes back is let in.
+/// While no moderator is a member, every member may include moderators, and only those; none but departed
+/// members go out. The others go on talking, and include the first moderator that comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moderators(MemberSet);
 
@@ -182,8 +186,8 @@ impl PartialEq for dyn Policy {
 
 impl Eq for dyn Policy {}
 
-/// Policies in stored settings. A policy is code, so that only its name can be stored, and only the default can be had
-/// from that: settings with another one do not come back, rather than come back without it.
+/// Policies in stored settings. A policy is code, so only its name can be stored, and only the default can be
+/// restored from that. Settings with another policy fail to load; they never load without it.
 pub(crate) mod by_name {
     use concilium_core::wire;
     use serde::de::Error as _;
@@ -211,7 +215,8 @@ pub(crate) mod by_name {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// O-12: whether `author` may lead the members from `before` to `after`. Everybody answers alike, members or not.
+    /// O-12: whether `author` may lead the members from `before` to `after`. Members and waiting members
+    /// answer alike.
     pub(crate) fn permits(
         &self,
         author: &MemberId,
@@ -253,8 +258,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         permitted.include.minus(&wish.include)
     }
 
-    /// O-12: what we propose of all that we would like, and whether the user's change is in it. Of duties that may not
-    /// be done together the exclusions come first, which everybody may do.
+    /// O-12: the part of our wish that we may propose, and whether the user's change is in it. If our duties
+    /// may not be done together, the exclusions come first, which every member may do.
     pub(crate) fn permitted_wish(&self, wish: Wish) -> Option<Wish> {
         if self.permits_us(&wish.change).is_ok() {
             return Some(wish);

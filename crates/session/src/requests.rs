@@ -1,4 +1,5 @@
-//! What a session asks of the channel on its own behalf: to be let go, to carry an announcement, to put somebody out.
+//! What a session asks of the channel on its own behalf: to leave, to carry an announcement, to put a member
+//! out.
 
 use concilium_core::channel::ChannelAction;
 use concilium_core::packet::{self, Kind as Frame};
@@ -21,7 +22,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Puts somebody out of the channel: all members want it, so they take turns. `first` is the one who acts at
+    /// Puts a member out of the channel. All members have this duty, so they take turns; `first` acts at
     /// once.
     pub(crate) fn kick_in_turn(&mut self, member: MemberId, first: Option<&MemberId>) {
         let rank = self.rank(first);
@@ -31,8 +32,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// T-18: operation after operation was aborted. Whoever is in the channel and not in the session goes out, and comes in
-    /// again if it wants to (T-12): one of them may not answer, or not be there, or have been told of others than we were.
+    /// T-18: operation after operation was aborted. We put out all that are in the channel and not in the
+    /// session; those that want to come in enter again (T-12). One of them may not answer, may not be there,
+    /// or may have been told of other members than we were.
     pub(crate) fn clear_the_door(&mut self, first: &MemberId) {
         let members = self.members().clone();
         let Some(stay) = self.stay.as_ref().filter(|stay| stay.chain.resolver.is_member()) else {

@@ -1,4 +1,4 @@
-//! Coming together again: members of one channel who are not in one session (T-17).
+//! Reunion: members of one channel that are not in one session come together again (T-17).
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,23 @@ use serde::{Deserialize, Serialize};
 use crate::due::{Due, DueReason};
 use crate::{ActionKind, Session};
 
-/// Who is in our channel and has shown that it is elsewhere: in another session, or at another place of the chain. Or it
-/// is in the channel, where we do not see it.
+/// The stray members of our channel. They have shown that they are in another session, at another place of
+/// the chain, or in the channel although we do not see them there.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Estranged {
-    /// Since when, without a sign that it is with us after all.
+    /// Each stray member, and when it gave its first sign.
     since: BTreeMap<MemberId, Time>,
-    /// When we decide who goes to whom.
+    /// When we count, and decide which side leaves.
     pub(crate) decide_at: Time,
-    /// How often we have decided that they come to us.
+    /// How often we have counted and stayed.
     waited: u32,
-    /// Without company: when we look for it. Others may be where we do not see them, if we have heard nobody for so long...
+    /// Without company: when we leave and come back if we hear nobody until then. The others may be where we
+    /// do not see them.
     pub(crate) look_at: Time,
-    /// ... or not see us, if we hear them and nobody lets us in for longer.
+    /// Without company: when we leave and come back at the latest, even if we hear others. They may not see
+    /// us.
     look_at_latest: Time,
-    /// When we last asked who is with us.
+    /// When we last asked the members that are with us to say so.
     asked_at: Option<Time>,
 }
 
@@ -42,7 +44,7 @@ impl Default for Estranged {
 }
 
 impl Estranged {
-    /// All are with us, after an operation that has succeeded, and not by a packet of our own alone.
+    /// An operation has succeeded, not by a packet of our own alone: all are with us.
     pub(crate) fn forget_all(&mut self) {
         *self = Self {
             look_at: self.look_at,
@@ -51,13 +53,13 @@ impl Estranged {
         };
     }
 
-    /// Nobody seems to be elsewhere.
+    /// There are no stray members.
     fn rest(&mut self) {
         self.since.clear();
         (self.decide_at, self.waited) = (Time::NEVER, 0);
     }
 
-    /// What is left of it for somebody who starts over: it is with nobody still.
+    /// What remains for a member that starts over: it is still without company.
     pub(crate) fn start_over(&self) -> Self {
         Self {
             look_at: self.look_at_latest,
@@ -87,12 +89,11 @@ impl Estranged {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// T-17: somebody in the channel has shown that it is not where we are. Those who are with us will say so when they are
-    /// asked.
+    /// T-17: `member` has given a sign that it is a stray. We ask the others, so that those with us say so.
     pub(crate) fn estranged(&mut self, member: &MemberId, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         let me = self.gka.me();
-        // What whoever may be excluded says is no question to anybody (T-10).
+        // A perhaps excluded or departing member asks the others nothing (T-10).
         let reunite = self.settings.reunite && member != me && !self.is_going();
         let Some(stay) = self.stay.as_mut().filter(|_| reunite) else {
             return;
@@ -117,8 +118,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// T-17: whether a proposal that does not count shows that its author is not where we are. To whoever is outside, the place
-    /// of everybody's chain is new; but nobody should take it for a member.
+    /// T-17: whether a rejected proposal is a sign that its author is a stray. To a waiting member every
+    /// place of a chain is new, so only a proposal that takes it for a member is a sign.
     pub(crate) fn is_from_elsewhere(&self, data: &AssociatedData) -> bool {
         let me = self.gka.me();
         self.stay.as_ref().is_some_and(|stay| {
@@ -130,8 +131,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         })
     }
 
-    /// T-17: the fewer go to the more, by leaving the channel and coming back as if they had never been here. Of as many
-    /// those go who do not have the least name. Whoever has no keys goes anyway.
+    /// T-17: the fewer leave the channel and come back, as if they had never been here. If both sides are
+    /// equal, the side without the least name leaves. A member without keys leaves anyway.
     pub(crate) fn reunite_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         if self.settings.reunite && self.has_waited_in_vain() {
@@ -163,7 +164,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return self.come_back(elsewhere);
         }
         let Some(stay) = &mut self.stay else { return };
-        // Whoever is elsewhere still shows it again; whoever has another chain need not.
+        // A stray counts again only after a new sign, unless it has confirmed another chain.
         let differences = stay.chain.resolver.differences();
         let estranged = &mut stay.estranged;
         estranged
@@ -174,8 +175,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         estranged.decide_at = now.after(timing.reunion_delay(times, cx));
     }
 
-    /// T-17: whoever is with nobody and hears nobody may have been told the wrong things: who enters anew is told again
-    /// who is there, and the others that it is.
+    /// T-17: whether we have been without company for too long. We may have been told wrong things; entering
+    /// again corrects that on both sides.
     fn has_waited_in_vain(&mut self) -> bool {
         let (lacks_company, alone) = (self.lacks_company(), self.is_alone());
         let busy = self.is_going() || self.actions.current().is_some() && !self.actions.is_joining();
@@ -195,14 +196,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         false
     }
 
-    /// T-17: somebody is there, for whom we may be waiting.
+    /// T-17: another member of the channel, which we may be waiting for, was heard.
     pub(crate) fn heard_from_outside(&mut self, from: &MemberId) {
         if from != self.gka.me() {
             self.wait_for_company();
         }
     }
 
-    /// T-17: with nobody, we wait for so long to hear somebody, and not for ever.
+    /// T-17: if we are without company, starts the wait again in which we hope to hear others, up to its
+    /// latest end.
     pub(crate) fn wait_for_company(&mut self) {
         let (now, wait) = (self.clock.now(), self.settings.timing.silence(self.reunions));
         let lacks_company = self.lacks_company();
@@ -216,7 +218,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         estranged.look_at = now.after(wait).min(estranged.look_at_latest);
     }
 
-    /// Members of our session who have said something in it since then; and we.
+    /// The members of our session that have said something in it since then, and we.
     fn heard_since(&self, then: Time) -> MemberSet {
         let me = self.gka.me();
         let heard = |member: &MemberId| {

@@ -30,10 +30,10 @@ pub struct Session<G: GroupKeyAgreement, E: MessageEncryptor> {
     pub(crate) stay: Option<Stay<G>>,
     /// Messages go here (M-1).
     pub(crate) current: Option<Subsession<E>>,
-    /// Shutting down, the newest first: read and acknowledged, no longer written to (M-1). Mostly one or none; more
-    /// when members change faster than packets travel.
+    /// Past subsessions, the newest first: read and acknowledged, no longer written to (M-1). Mostly one or
+    /// none; more when members change faster than packets travel.
     pub(crate) past: VecDeque<Subsession<E>>,
-    /// Packets that nobody can read yet (M-2).
+    /// Packets that we cannot read yet (M-2).
     pub(crate) waiting: WaitingRoom,
     pub(crate) actions: Actions,
     pub(crate) log: Log,
@@ -50,9 +50,9 @@ pub struct Session<G: GroupKeyAgreement, E: MessageEncryptor> {
 pub struct OperationView {
     /// Its initial packet.
     pub initial: PacketId,
-    /// Who proposed it.
+    /// Its author.
     pub by: MemberId,
-    /// Who comes and who goes.
+    /// The change that it makes.
     pub change: Change,
 }
 
@@ -79,8 +79,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Takes what the channel tells us. Never fails on account of others: what they do wrong is skipped, or
-    /// becomes an event or a warning. Outputs are queued.
+    /// Takes what the channel tells us. It never fails because of others: their faults are skipped, or become
+    /// events or warnings. Outputs are queued.
     pub fn handle(&mut self, event: ChannelEvent, cx: &mut Context<'_>) {
         let cx = &mut self.clock.read(cx);
         match event {
@@ -94,8 +94,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.tick(cx);
     }
 
-    /// Does what is due. To be called at [`next_timeout`](Self::next_timeout) or later; at any other time it
-    /// does no harm.
+    /// Does what is due. To be called at [`next_timeout`](Self::next_timeout) or later. A call at any other
+    /// time does no harm.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         let cx = &mut self.clock.read(cx);
         self.tick(cx);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{self, Everybody, Policy};
 
-/// Choices that members of one session need not share, but for the [policy](Self::policy). Set them by the methods of
-/// the same names, one after the other:
+/// Choices of one member. Only the [policy](Self::policy) must be the same for all members of a session. Set
+/// them by the methods of the same names, one after the other:
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,11 +24,11 @@ use crate::policy::{self, Everybody, Policy};
 #[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Whether we propose to include whoever enters the channel.
+    /// Whether we propose to include every newcomer.
     pub auto_include: bool,
-    /// Whether we stay in the channel when everybody else has left.
+    /// Whether we stay in the channel when all others have left.
     pub stay_if_last: bool,
-    /// Whether we leave and come back to meet those who are elsewhere.
+    /// Whether we take part in reunions: leave the channel and come back.
     pub reunite: bool,
     /// The figures that all waits derive from.
     pub timing: Timing,
@@ -38,7 +38,8 @@ pub struct Settings {
     pub deniable: bool,
     /// How old our contribution to the keys may become.
     pub refresh_after: Option<Duration>,
-    /// Who may propose what. Of stored settings only the default comes back; others are refused rather than dropped.
+    /// What each member may propose. Stored settings with another policy than the default are refused when
+    /// they are loaded.
     #[serde(with = "policy::by_name")]
     pub policy: Arc<dyn Policy>,
 }
@@ -51,31 +52,31 @@ impl Settings {
         self
     }
 
-    /// Whether to stay in the channel when everybody else has left it (T-13). Default: off.
+    /// Whether to stay in the channel when all others have left it (T-13). Default: off.
     #[must_use]
     pub fn stay_if_last(mut self, on: bool) -> Self {
         self.stay_if_last = on;
         self
     }
 
-    /// Whether to leave the channel and come back (T-17): when more others have shown for a while that they are in another
-    /// session, when we are left without keys, or when we have been with nobody for long. Off, that is for the owner to
-    /// do. Default: on.
+    /// Whether to leave the channel and come back by ourselves (T-17): when stray members outnumber us, when
+    /// we hold no keys, or when we have been without company for long. If off, that is for the owner to do.
+    /// Default: on.
     #[must_use]
     pub fn reunite(mut self, on: bool) -> Self {
         self.reunite = on;
         self
     }
 
-    /// The broadcast latency and the full-ack interval, from which all waits derive (L-7). Default: one second and one
-    /// minute. Members whose figures differ warn each other of delays that are none.
+    /// The broadcast latency and the full-ack interval, from which all waits derive (L-7). Default: one
+    /// second and one minute. Members whose figures differ warn of delays that are none.
     #[must_use]
     pub fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
     }
 
-    /// How many times a proposal for one action of ours is made at most, while it loses to others and still makes sense
+    /// The most proposals for one action of ours, while they lose to others and the action still makes sense
     /// (T-14). Default: 8.
     #[must_use]
     pub fn max_proposals(mut self, times: u32) -> Self {
@@ -83,23 +84,25 @@ impl Settings {
         self
     }
 
-    /// Whether to publish our signing key of the subsession when we part and everybody has our finish, so that transcripts
-    /// prove nothing about us to outsiders (M-9). It makes parting longer, and what others wrote stays provable unless
-    /// they do the same. Default: off.
+    /// Whether to publish our old signing key when we part and all have our finish, so that transcripts prove
+    /// nothing about us to outsiders (M-9). Parting takes longer then. Messages of others stay provable
+    /// unless they do the same. Default: off.
     #[must_use]
     pub fn deniable(mut self, on: bool) -> Self {
         self.deniable = on;
         self
     }
 
-    /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11). Default: never.
+    /// Ask for a key refresh when our contribution to the keys is the oldest, and older than this (C-11).
+    /// Default: never.
     #[must_use]
     pub fn refresh_after(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.refresh_after = age.into();
         self
     }
 
-    /// Who may propose what (O-12): **the same for all members**, or they part. Default: [`Everybody`], everything.
+    /// What each member may propose (O-12). It must be **the same for all members**, or the session splits.
+    /// Default: [`Everybody`], every member everything.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
         self.policy = Arc::new(policy);

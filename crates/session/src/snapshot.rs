@@ -1,8 +1,9 @@
 //! A session as bytes, and back.
 //!
-//! A snapshot holds everything, secrets and undrained outputs included: whoever saves one after every input and
-//! command, and drains the outputs only then, never sends what it would not remember after a crash. It is a
-//! version byte and a list of byte strings, each the encoding of one part, in the order of [`Session::snapshot`].
+//! A snapshot holds everything, also secrets and undrained outputs. A driver that saves one after every input
+//! and command, and drains the outputs only then, sends nothing that it would not remember after a crash. A
+//! snapshot is a version byte and a list of byte strings, each the encoding of one part, in the order of
+//! [`Session::snapshot`].
 
 use concilium_core::{MemberId, SessionName, wire};
 use concilium_encryptor::MessageEncryptor;
@@ -79,7 +80,7 @@ impl Reader {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// Everything about this session, secrets and undrained outputs included, at any time: for storage that its
+    /// Everything about this session, also secrets and undrained outputs, at any time: for storage that its
     /// owner trusts. Save it after every input and command, and drain the outputs only then.
     #[must_use]
     pub fn snapshot(&self) -> Zeroizing<Vec<u8>> {
@@ -139,8 +140,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The session that a snapshot was taken of, to go on from there. `gka` must act for the same member, and the
-    /// name and the settings' policy be the same.
+    /// The session of a snapshot, to go on from there. `gka` must act for the same member, and the name and
+    /// the settings' policy must be the same.
     ///
     /// # Errors
     /// Damaged, of another version, or of another member, session or policy.

@@ -1,4 +1,4 @@
-//! Where we stand: questions about the channel, the session and ourselves, which all rules ask.
+//! Questions about the channel, the session and ourselves, which all rules ask.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,11 @@ use concilium_gka::GroupKeyAgreement;
 
 use crate::{Session, SessionState};
 
-/// What is answered while there is nobody.
+/// The answer while there are no members.
 static NOBODY: LazyLock<MemberSet> = LazyLock::new(MemberSet::new);
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// Who is in the session, as we see it: just us when we are alone, nobody when we are not in one.
+    /// The members of the session, as we see it: only us when we are alone, none when we are not in one.
     #[must_use]
     pub fn members(&self) -> &MemberSet {
         let resolver = self
@@ -25,7 +25,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             .map_or(&NOBODY, |head| &head.members)
     }
 
-    /// Where the session stands.
+    /// The state of the session.
     #[must_use]
     pub fn state(&self) -> SessionState {
         match &self.stay {
@@ -37,7 +37,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The session members who are in the channel and have been all the time.
+    /// The present members: in the session and in the channel, and not departed.
     pub(crate) fn present(&self) -> MemberSet {
         let Some(stay) = &self.stay else {
             return MemberSet::new();
@@ -61,8 +61,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 .is_some_and(|stay| stay.departure.is_under_way())
     }
 
-    /// Whether an operation that excludes us runs or seemed to fail, and may have succeeded for the others (T-10). We stay,
-    /// and acknowledge what we still can read, until somebody includes us who then takes us for no member.
+    /// Whether we are perhaps excluded (T-10). We stay, and acknowledge what we can still read, until a
+    /// proposal includes us as a joiner.
     pub(crate) fn may_be_out(&self) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.chain.may_be_out())
     }
@@ -95,17 +95,17 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         others.count() + usize::from(first.is_some_and(is_present))
     }
 
-    /// Whether we would expect to be able to read what a member sends now. Not while we are outside, are being
-    /// excluded (the others may be further than we can see, T-10), or have only just been included (they may
-    /// have sent it before).
+    /// Whether we expect to be able to read what a member sends now. Not while we are a waiting member; not
+    /// while we are perhaps excluded, since the others may be further than we see (T-10); and not just after
+    /// we were included, since they may have sent it before.
     pub(crate) fn expects_to_read(&self, from: &MemberId) -> bool {
         let Some(stay) = &self.stay else { return false };
         let new_here = stay.chain.is_new_here(&self.settings.timing, self.clock.now());
         self.members().contains(from) && !self.may_be_out() && !new_here && !stay.course.is_keyless()
     }
 
-    /// T-17: whether we are with nobody: outside of the session; or alone in it and, as far as we are told, in the channel;
-    /// or alone, and whoever is there cannot be included.
+    /// T-17: whether we are without company: a waiting member; or alone in the session and, as far as we are
+    /// told, in the channel; or alone in the session, after inclusions that all failed.
     pub(crate) fn lacks_company(&self) -> bool {
         self.stay.as_ref().is_some_and(|stay| {
             let nobody_comes = stay.channel.len() == 1 || stay.course.is_stuck();

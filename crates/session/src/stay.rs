@@ -15,26 +15,27 @@ use crate::{ActionOutcome, Event, Session};
 
 /// What we know from entering the channel to leaving it: one noun a field, each with its rules and deadlines.
 pub(crate) struct Stay<G: GroupKeyAgreement> {
-    /// Who is in the channel.
+    /// The members of the channel.
     pub(crate) channel: MemberSet,
     /// Since when we are.
     pub(crate) entered_at: Time,
-    /// Whom we wait for, and who waits for us (T-11).
+    /// Seniors and hopefuls, that we wait for, and heirs, that wait for us (T-11).
     pub(crate) arrival: Arrival,
-    /// Who is in the channel and not in the session, or the other way round (T-1 to T-8).
+    /// Where the members of the channel and of the session differ (T-1 to T-8).
     pub(crate) door: Door,
     /// The operation that runs, and what we propose (K).
     pub(crate) course: CourseOf<G>,
-    /// Which operations count, and who has confirmed them (O).
+    /// Which operations count, and the confirmations of them (O).
     pub(crate) chain: Chain,
-    /// Who in the channel is elsewhere (T-17).
+    /// The stray members of the channel (T-17).
     pub(crate) estranged: Estranged,
     /// Whether we are about to leave.
     pub(crate) departure: Departure,
 }
 
 impl<G: GroupKeyAgreement> Stay<G> {
-    /// We have entered the channel, and are in no session yet: `channel` are all who are there, us included.
+    /// We have entered the channel, and are in no session yet. `channel` are all its members, ourselves
+    /// included.
     pub(crate) fn outside(me: MemberId, channel: MemberSet, entered_at: Time) -> Self {
         let others = channel.minus(&MemberSet::of(me.clone()));
         Self {
@@ -51,11 +52,11 @@ impl<G: GroupKeyAgreement> Stay<G> {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// T-10: an operation that excludes us has succeeded without our seeing it, for somebody who proposes to include us
-    /// knows us for no member: we are in the channel as if we had just entered.
+    /// T-10: an operation that excludes us has succeeded without our seeing it, since a member proposes to
+    /// include us. We start over as a waiting member.
     ///
-    /// Into the session of whoever was alone others may wait to be let (T-11): it waits for them for a while only, should
-    /// nothing come of it.
+    /// If we were alone in our session, others may be waiting for us to include them (T-11). Then we wait for
+    /// them only for a while.
     pub(crate) fn start_over(&mut self) {
         let was_alone = self.is_alone();
         let Some(stay) = self.stay.take() else { return };

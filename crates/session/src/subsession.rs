@@ -20,7 +20,7 @@ pub(crate) struct Note {
     /// The body, until it is handed on.
     #[serde(with = "wire::bytes")]
     pub(crate) body: Vec<u8>,
-    /// The packet that it came in, until everybody has it: to be sent again, byte for byte (L-3).
+    /// The packet that it came in, to be sent again byte for byte (L-3). Kept until all have it.
     #[serde(with = "wire::bytes")]
     pub(crate) packet: Vec<u8>,
     /// When we last sent this acknowledgement of ours again (L-4).
@@ -50,12 +50,13 @@ pub(crate) struct SubsessionState {
     pub(crate) confirmed: Option<Link>,
     /// When we confirm the chain even if we have nothing to say.
     pub(crate) confirm_due: Time,
-    /// Who has finished, and may send no more data (L-6).
+    /// The members that have finished, and may send no more data (L-6).
     pub(crate) finished: MemberSet,
-    /// Whose signing key signs nothing more, and which (M-9): theirs is the finish that says so, here or before.
+    /// The members whose signing key is retired, and the key (M-9). Their finish said so, here or in an
+    /// earlier subsession.
     pub(crate) retired: BTreeMap<MemberId, VerifyingKey>,
-    /// Who has left the channel since: what they have not seen here they never will, even if they come back, for then
-    /// they begin anew (T-3).
+    /// The members that have left the channel since. They will never see more of this subsession: if they
+    /// come back, they begin anew (T-3).
     pub(crate) gone: MemberSet,
     /// Our finish, and until when we wait for all to have seen it.
     pub(crate) own_finish: Option<(MessageId, Time)>,
@@ -145,8 +146,8 @@ impl<E: MessageEncryptor> Subsession<E> {
         secret
     }
 
-    /// Verifies a packet, then takes it in (M-6): a packet that fails leaves no trace. Names the message in it, and says
-    /// what it did unless the message was here before.
+    /// Verifies a packet, then takes it in (M-6). A packet that fails leaves no trace. Returns the message's
+    /// id, and what it did unless the message was here before.
     pub(crate) fn receive(
         &mut self,
         packet: &[u8],
@@ -158,7 +159,7 @@ impl<E: MessageEncryptor> Subsession<E> {
             // M-9: the finish that names the key is on its way.
             Err(OpenError::KeyNotNamed(_)) => return Err(Refusal::NotDecryptable),
             Err(OpenError::NotDecryptable) => {
-                // M-8: what everybody has is no longer readable, but may come again.
+                // M-8: a message that all have is no longer readable, but may come again.
                 let again = self.encryptor.recognise(packet);
                 let again = again.filter(|id| self.transcript.contains(id));
                 return Ok((again.ok_or(Refusal::NotDecryptable)?, None));
@@ -172,7 +173,7 @@ impl<E: MessageEncryptor> Subsession<E> {
         if self.state.finished.contains(&author) && says_more && !known {
             return Err(Refusal::AfterFinish(author));
         }
-        // whatever a retired key signs that we do not have came after the finish that retired it.
+        // a message under a retired key that we do not have came after the finish that retired the key.
         if opened.signer.is_some_and(|key| retired.contains(&key)) && !known {
             return Err(Refusal::AfterFinish(author));
         }
@@ -198,7 +199,7 @@ impl<E: MessageEncryptor> Subsession<E> {
     ) -> Result<(MessageId, Vec<u8>, Inserted), SpeakError> {
         let mut parents = self.transcript.next_parents(me);
         parents.sort_unstable();
-        // O-10: once for each operation, in whatever message comes first.
+        // O-10: once for each operation, in the first message after it.
         let claim = claim.filter(|claim| self.state.confirmed != Some(*claim));
         let confirmation = claim.map(|link| ChainConfirmation {
             packet: link.packet,
@@ -238,14 +239,14 @@ impl<E: MessageEncryptor> Subsession<E> {
             && self.transcript.unacked_messages().all(seen)
     }
 
-    /// Who of `present` has not seen a message, as far as we know, and still may.
+    /// Those of `present` that have not seen a message, as far as we know, and still may.
     pub(crate) fn missing(&self, message: &MessageId, present: &MemberSet) -> MemberSet {
         let unacked = self.transcript.unacked(message).unwrap_or_default();
         unacked.intersection(present).minus(&self.state.gone)
     }
 
-    /// What to send so that whoever lacks a message gets it (L-3): its packet, and before it those of the explicit acks
-    /// that it answers, which nobody sends again for their own sake.
+    /// What to send so that members that lack a message get it (L-3): its packet, preceded by those of the
+    /// explicit acks that it answers. Such acks are not sent again for their own sake.
     pub(crate) fn packets_of(&self, message: &MessageId) -> Vec<&[u8]> {
         let acks = self.acks_before(message);
         let ids = acks.iter().rev().chain([message]);
@@ -253,8 +254,8 @@ impl<E: MessageEncryptor> Subsession<E> {
         packets.filter(|packet| !packet.is_empty()).collect()
     }
 
-    /// The explicit acks directly before a message, and those directly before them, whose packets are kept: each
-    /// after those that answer it.
+    /// The explicit acks directly before a message, and those directly before them, whose packets are kept:
+    /// each after those that answer it.
     fn acks_before(&self, message: &MessageId) -> Vec<MessageId> {
         let mut found = Vec::new();
         let mut next = vec![*message];
@@ -273,7 +274,7 @@ impl<E: MessageEncryptor> Subsession<E> {
         found
     }
 
-    /// Everybody has this message, and whatever stands before it: nobody will ask for the packets again, or need the
+    /// All have this message and everything before it: no member will ask for the packets again, or need the
     /// keys (M-8).
     pub(crate) fn forget_packets(&mut self, message: &MessageId) {
         let mut ids = self.acks_before(message);
@@ -287,8 +288,9 @@ impl<E: MessageEncryptor> Subsession<E> {
         self.state.resends.settle(message);
     }
 
-    /// L-4: somebody has sent a message again that we have acknowledged. If we did so explicitly, and cannot tell that
-    /// `from` has seen it: that acknowledgement's packet, to be sent again, though not at every repetition (L-8).
+    /// L-4: `from` has sent a message again that we have acknowledged. If our acknowledgement was explicit
+    /// and `from` has perhaps not seen it: its packet, to be sent again, though not at every repetition
+    /// (L-8).
     pub(crate) fn ack_again(
         &mut self,
         message: &MessageId,
@@ -411,7 +413,8 @@ mod tests {
             assert!(matches!(refused, Err(Refusal::AfterFinish(who)) if who == bob));
         }
         assert_eq!(alice.transcript.len(), 1, "it left no trace");
-        // L-6: acks still come, O-10: and confirmations of what happens meanwhile. The same finish may come again.
+        // After a finish, acks (L-6) and confirmations of later operations (O-10) still come. The same finish
+        // may come again.
         for taken in [finish, ack, confirmation] {
             assert!(alice.receive(&taken, &BTreeSet::new(), Time::ZERO).is_ok());
         }
@@ -462,7 +465,7 @@ mod tests {
         assert!(bobs.missing(&id, &bobs.transcript.members().clone()).is_empty());
     }
 
-    /// What everybody knows of the pair in another subsession or the same, with this member's signing key.
+    /// What both members know in the same or another subsession, with this member's signing key.
     fn keys_of(member: usize, subsession: u8) -> (MemberId, SubsessionKeys) {
         let members = ["alice", "bob"].map(|name| MemberId::new(name).unwrap());
         let signing = [1, 2].map(|seed| SigningKey::from_seed(&Secret::new([seed; 32])));
@@ -505,7 +508,8 @@ mod tests {
         let retired = BTreeSet::from([note.retires.unwrap()]);
         assert!(alices.receive(&ack.1, &retired, Time::ZERO).is_ok());
 
-        // Whoever has what Bob published makes these, in each subsession in which he has had that key.
+        // Everybody can make these with the key that Bob published, in each subsession in which he has had
+        // it.
         alices.encryptor = DefaultEncryptor::restore(&alices.encryptor.export()).unwrap();
         let before = alices.transcript.len();
         for kind in [0, 1, 3, 4, 5].map(|number| Kind::from_number(number).unwrap()) {

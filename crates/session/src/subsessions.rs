@@ -7,8 +7,8 @@ use concilium_gka::GroupKeyAgreement;
 use crate::Session;
 use crate::subsession::Subsession;
 
-/// More past subsessions than this are not kept: so many changes of members within one full-ack interval are not
-/// made by people who talk.
+/// The most past subsessions that are kept. People who talk do not make this many changes of members within
+/// one full-ack interval.
 const MAX_PAST: usize = 8;
 
 /// One of the subsessions that there are.
@@ -40,8 +40,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn retire_current(&mut self) {
         if let Some(mut retired) = self.current.take() {
             retired.state.confirm_due = Time::NEVER;
-            // M-9: nor does it close while our key is retired there: the next subsession has the same key for us, and we
-            // must not take it for one that signs.
+            // M-9: a subsession where our key is retired stays open: the next one has the same key for us,
+            // and would take it for one that signs.
             if retired.encryptor.retired_key().is_none() {
                 retired.state.closes_at = self.clock.now().after(self.settings.timing.linger());
             }
@@ -50,7 +50,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Nothing more is read or said in the past subsessions that `over` holds true for, by their place and state.
+    /// Closes the past subsessions for which `over` is true, given their place and state.
     pub(crate) fn close_past(&mut self, over: impl Fn(usize, &Subsession<E>) -> bool) {
         for (place, closed) in std::mem::take(&mut self.past).into_iter().enumerate() {
             if !over(place, &closed) {

@@ -14,9 +14,9 @@ use crate::{Session, WarningKind};
 pub struct Summary {
     /// Messages and packets that wait for others which are missing here (M-2, G-1).
     pub waiting: usize,
-    /// Messages that not everybody who is here is known to have seen (G-6).
+    /// Messages that some present members have perhaps not seen (G-6).
     pub unseen: usize,
-    /// Members who are not in the channel, or owe a sign of life for long (L-5).
+    /// Members that are not in the channel, or have owed a sign of life for long (L-5).
     pub absent: MemberSet,
 }
 
@@ -54,8 +54,8 @@ impl fmt::Display for Summary {
 }
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
-    /// How things stand, for a line on a screen. Acknowledgements are held back for a while (L-2), so that a message
-    /// just said counts as unseen; what is wrong is in [`warnings`](Self::warnings).
+    /// The state in brief, for a line on a screen. Acknowledgements are held back for a while (L-2), so a new
+    /// message counts as unseen. Faults are in [`warnings`](Self::warnings).
     #[must_use]
     pub fn summary(&self) -> Summary {
         let present = self.present();
@@ -83,8 +83,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// The members of whom there is a sign newer than our own last message (L-5): they have written something after
-    /// seeing it.
+    /// The members with a sign of life newer than our own last message (L-5): they have written something
+    /// after seeing it.
     #[must_use]
     pub fn presence(&self) -> MemberSet {
         let answered = self.current.as_ref().and_then(|current| {

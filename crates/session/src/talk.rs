@@ -62,7 +62,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 }
                 Err(Refusal::NotDecryptable) => continue,
                 Err(Refusal::Bad) => {
-                    // Whoever made it holds the keys; the channel's sender is our best guess.
+                    // Its author holds the keys; the channel's sender is our best guess.
                     let members = MemberSet::of(from.clone());
                     self.warn_within(WarningKind::BadMessage, members, None, id);
                 }
@@ -105,7 +105,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// L-3: what not everybody has seen is sent again, whoever wrote it.
+    /// L-3: messages that some members have not seen are sent again, ours and others'.
     pub(crate) fn resend_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         if self
@@ -197,7 +197,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let (kind, confirmation) = (note.kind, note.confirmation.take());
         let body = std::mem::take(&mut note.body);
         let subsession_id = subsession.state.id;
-        // Whoever has gone since, and may be back, said then what a member on its way out knew: nothing about now (T-10).
+        // A member that has left since, and may be back, said what it knew while perhaps excluded. That says
+        // nothing about now (T-10).
         let confirmation = confirmation.filter(|_| !subsession.state.gone.contains(&author));
 
         // data that had waited for its parents and turns out to follow its author's finish.
@@ -226,7 +227,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
             subsession.state.presence.asked(&timing, cx);
             if author != me {
-                // L-6: a finish is acknowledged at once, anything else in our next message or after a while (L-2).
+                // L-6: a finish is acknowledged at once, anything else in our next message or after a while
+                // (L-2).
                 let delay = if kind == Kind::FINISH {
                     std::time::Duration::ZERO
                 } else {
@@ -265,7 +267,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         } else if kind == Kind::FINISH && author != me {
             self.emit(Event::MemberFinished { member: author });
         } else if let Some(published) = published {
-            // M-9: another key than the one that it retired proves nothing, and no honest member publishes it.
+            // M-9: a key that it did not retire proves nothing, and no honest member publishes one.
             match published {
                 Some(seed) if author != me => self.emit(Event::KeyPublished {
                     member: author,
@@ -373,8 +375,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Says something in a subsession. It acknowledges all that we have seen there (L-2), and confirms the chain
-    /// if we have not done so yet (O-10).
+    /// Sends a message in a subsession. It acknowledges all that we have seen there (L-2), and confirms the
+    /// chain if we have not done so yet (O-10).
     pub(crate) fn speak(
         &mut self,
         which: Which,
@@ -437,7 +439,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 self.speak(which, kind, &[], cx).ok()
             };
             if let (None, Some(subsession)) = (spoken, self.subsession_mut(which)) {
-                // The random source failed, or nobody listens: not again before the next occasion.
+                // The random source failed, or there is no reader: not again before the next occasion.
                 subsession.state.ack.sent();
                 subsession.state.confirm_due = Time::NEVER;
                 subsession.state.presence.asked(&timing, cx);
@@ -445,7 +447,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Packets that had waited may be of the new subsession (M-2), or signed with a key that was named since (M-9).
+    /// Tries waiting packets again: they may be of the new subsession (M-2), or signed with a key that was
+    /// named since (M-9).
     pub(crate) fn reread(&mut self, cx: &mut Context<'_>) {
         for (from, waiting) in self.waiting.take() {
             if !self.try_read(&from, &waiting.packet, cx) {

@@ -32,13 +32,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.announce_state();
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens; `None`: nothing is due.
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens; `None`: nothing
+    /// is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
         self.next_due().map(|due| due.at)
     }
 
-    /// What is due next, and when the caller's clock will show it; for whoever asks why a session wakes.
+    /// What is due next, and when the caller's clock will show it. It tells why a session wakes.
     #[must_use]
     pub fn next_due(&self) -> Option<Due> {
         let (timing, now) = (&self.settings.timing, self.clock.now());
@@ -88,8 +89,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// O-11: an operation that takes too long is aborted; one that excludes us is not ours to see the end of, and
-    /// we leave by ourselves (T-10).
+    /// O-11: an operation that takes too long is aborted. If it excludes us, we cannot see its end, and leave
+    /// by ourselves (T-10).
     fn end_long_operation(&mut self) {
         let (now, wait) = (self.clock.now(), self.settings.timing.channel_reply());
         let me = self.gka.me();
@@ -130,7 +131,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(action) = self.actions.current_mut() else {
             return;
         };
-        // T-2: whoever enters while an operation runs is put out.
+        // T-2: a newcomer is put out while an operation runs.
         let idle = stay.course.proposal.is_none() && stay.chain.resolver.running().is_none();
         if idle && action.is_over(&self.settings.timing, now) {
             return self.settle_action(ActionOutcome::TimedOut);
@@ -153,8 +154,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.stage(ActionStage::Waiting(awaited));
     }
 
-    /// M-1, T-10: a past subsession closes when its time has come; whoever was excluded is put out of the channel
-    /// once nothing there is left to be seen.
+    /// M-1, T-10: a past subsession closes when its time has come. Excluded members are put out of the
+    /// channel once all present members have seen all messages there.
     fn close_if_due(&mut self) {
         let now = self.clock.now();
         self.close_past(|_, past| past.state.closes_at <= now);

@@ -1,4 +1,4 @@
-//! The channel and the session: who comes and goes, and what that calls for (T rules).
+//! Enters and leaves of the channel, and what they call for (T rules).
 
 use concilium_core::{Context, MemberId, MemberSet, PacketId};
 use concilium_encryptor::MessageEncryptor;
@@ -23,8 +23,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.announce(cx);
     }
 
-    /// T-11: nobody who was here before us is left, and we are in no session: we start one, and the juniors, who
-    /// wait for us, come in.
+    /// T-11: we are in no session and have no seniors left: we found one, and include our heirs.
     pub(crate) fn found_if_senior(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
         let in_step = stay.chain.resolver.is_synchronised();
@@ -53,7 +52,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// K-14: whoever waits outside publishes it again, less and less often: the channel may have lost it.
+    /// K-14: a waiting member announces itself again, less and less often, since the channel may have lost
+    /// the announcement.
     pub(crate) fn announce_if_due(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
         let Some(stay) = &mut self.stay else { return };
@@ -63,8 +63,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// T-3: out of the channel, for whatever reason: all that we knew of the session is cleared. What was said
-    /// stays readable.
+    /// T-3: we are out of the channel, for any reason. All that we knew of the session is cleared. What was
+    /// said stays readable.
     pub(crate) fn left(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = self.stay.take() else { return };
         self.clear_session(&stay);
@@ -80,7 +80,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 let enter_at = now.after(timing.rejoin_delay(cx));
                 if let Some(action) = self.actions.current_mut() {
                     action.enter_at(enter_at);
-                    // T-17 is our own wish, and T-18 meant for all who wait: neither is a refusal.
+                    // T-17 is our own wish, and T-18 concerns all waiting members: neither is a refusal.
                     if stay.departure.comes_back() || was_let_in {
                         action.wait_anew(now);
                     }
@@ -95,7 +95,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Somebody else is in the channel now.
+    /// Another member is in the channel now.
     pub(crate) fn member_entered(&mut self, member: MemberId, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
         if !stay.channel.insert(member.clone()) {
@@ -111,7 +111,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let running = stay.chain.resolver.running();
         let stranger = running.is_some_and(|running| !running.after.contains(&member)); // T-2
         if stranger || stay.door.has_departed(&member) {
-            // T-7 too: who still has to be excluded is kept out until then.
+            // T-7 too: a departed member is kept out until it is excluded.
             let author = running.map(|running| running.author.clone());
             self.kick_in_turn(member, author.as_ref());
             return;
@@ -121,7 +121,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// Somebody else is out of the channel.
+    /// Another member is out of the channel.
     pub(crate) fn member_left(&mut self, member: &MemberId, cx: &mut Context<'_>) {
         let Some(stay) = &mut self.stay else { return };
         if !stay.channel.remove(member) {

@@ -7,7 +7,7 @@ use concilium_gka::GroupKeyAgreement;
 use crate::subsessions::Which;
 use crate::{Session, WarningKind};
 
-/// So many messages at once are looked at for a warning: the longest overdue say enough.
+/// At most this many overdue messages are examined per tick; the oldest suffice.
 const MAX_OVERDUE: usize = 16;
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
@@ -23,7 +23,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
             }
         }
-        // Whoever may be out, or goes, expects nothing of anybody: the others may be where it cannot see them (T-10).
+        // A perhaps excluded or departing member expects nothing of others: they may be where it cannot see
+        // them (T-10).
         let expects = !self.is_going();
         for which in self.whiches() {
             if expects {
@@ -68,8 +69,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// A member has left the channel and come back, or so the channel says, and does not put it out again before it is
-    /// excluded (T-7).
+    /// A departed member has come back, as far as the channel says, and the channel does not put it out
+    /// (T-7).
     fn look_for_vain_kicks(&mut self) {
         let Some(stay) = &self.stay else { return };
         let there: Vec<_> = stay.door.put_out_in_vain().cloned().collect();
@@ -97,7 +98,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             };
             let members = subsession.missing(&message, &present);
             if members.is_empty() {
-                // Whoever has not seen it is not here any more: that is no warning.
+                // The members that have not seen it are not here any more: that is no warning.
                 subsession.state.monitor.settle(&message);
                 self.clear_warnings(|warning| warning.message == Some(message));
             } else {
@@ -151,8 +152,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
     }
 
-    /// O-10: a member that has accepted other operations than we have. Also what was said before an operation ended
-    /// is decided when it ends.
+    /// O-10: a member has accepted other operations than we have. A confirmation made before an operation
+    /// ended is judged when it ends.
     fn look_for_differences(&mut self, cx: &mut Context<'_>) {
         let Some(stay) = &self.stay else { return };
         let differing: Vec<MemberId> = stay.chain.resolver.differences().keys().cloned().collect();

@@ -18,7 +18,7 @@ use crate::{Session, Settings, Warnings};
 pub struct MessageView<'a> {
     /// Its id.
     pub id: MessageId,
-    /// Who wrote it.
+    /// Its author.
     pub author: &'a MemberId,
     /// The subsession that it was written in.
     pub subsession: SubsessionId,
@@ -30,7 +30,7 @@ pub struct MessageView<'a> {
     pub follows: bool,
     /// Whether everyone has seen it.
     pub fully_acked: bool,
-    /// Who has not, as far as we know.
+    /// The readers that have not, as far as we know.
     pub unacked: MemberSet,
 }
 
@@ -70,20 +70,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         &self.gka
     }
 
-    /// Who is in the channel; `None` outside.
+    /// The members of the channel; `None` outside of it.
     #[must_use]
     pub fn channel(&self) -> Option<&MemberSet> {
         self.stay.as_ref().map(|stay| &stay.channel)
     }
 
-    /// The current subsession; `None` if there is none, as for someone alone in a session just begun.
+    /// The current subsession. `None` if there is none, as for a founder that is still alone.
     #[must_use]
     pub fn subsession(&self) -> Option<SubsessionId> {
         self.current.as_ref().map(|current| current.state.id)
     }
 
-    /// When we ask into the silence who is there, if nobody says anything before (L-5); `None` while there is nobody to
-    /// ask.
+    /// When we ask into the silence, unless a member says something before (L-5). `None` while there are no
+    /// others.
     #[must_use]
     pub fn next_heartbeat(&self) -> Option<Time> {
         let others = |current: &&Subsession<E>| current.transcript.members().len() > 1;
@@ -136,8 +136,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         &self.warnings
     }
 
-    /// The messages with the application's data, in the order in which they are shown, which never changes but at
-    /// its end.
+    /// The messages with the application's data, in the order of display. It changes only at its end.
     pub fn messages(&self) -> impl Iterator<Item = MessageView<'_>> {
         self.log
             .timeline()
@@ -180,15 +179,15 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         })
     }
 
-    /// A secret that all members of the current subsession share and nobody else has, for the application's own
-    /// use; another one for each label. `None` without keys.
+    /// A secret that only the members of the current subsession share, for the application's own use. Each
+    /// label gives another one. `None` without keys.
     #[must_use]
     pub fn exporter(&self, label: &str) -> Option<Secret<32>> {
         self.current.as_ref().map(|current| current.exporter(label))
     }
 
-    /// The body of a packet, as it stands on the channel, if it is a message that we hold the keys for. Takes no
-    /// note of it.
+    /// The body of a packet as it stands on the channel, if it is a message that we hold the keys for. The
+    /// session does not change.
     #[must_use]
     pub fn reads(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let Ok((packet::Kind::Message, body)) = packet::read(bytes) else {

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::due::{Due, DueReason};
 
-/// The most packets of one sender that wait: more than anyone sends while an operation ends.
+/// The most waiting packets of one sender: more than a member sends while an operation ends.
 const MAX_PACKETS: usize = 64;
 
 /// The most bytes of one sender that wait: a few messages of the greatest length.
 const MAX_BYTES: usize = 512 * 1024;
 
-/// Packets waiting for keys, each sender within a quota of its own: whoever causes an overflow loses its oldest
-/// packet and nobody else's; a resend may bring it back.
+/// Packets waiting for keys, each sender within a quota of its own. A sender that overflows it loses its own
+/// oldest packet; a resend may bring that back.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WaitingRoom {
     senders: BTreeMap<MemberId, VecDeque<Waiting>>,

@@ -26,8 +26,8 @@ pub enum WarningKind {
     AuthorFork,
     /// A member made a message that no honest member makes.
     BadMessage,
-    /// An operation gave us, or someone says it gave them, a key that is not the group's (C-10). About whoever gave it to
-    /// us, if that can be told, or about whoever says so: that is no proof against either.
+    /// An operation gave us, or another member says it gave it, a key that is not the group's (C-10). About
+    /// the member that gave it to us, if known, or the member that says so. It proves nothing against either.
     BadShare,
     /// A finish was not acknowledged by everyone in time (L-6).
     FinishTimeout,
@@ -39,9 +39,9 @@ pub enum WarningKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Severity {
-    /// Something is late or lost: a bad line, a machine that sleeps, or somebody who holds it back.
+    /// Something is late or lost: a bad line, a machine that sleeps, or an attacker that holds it back.
     Delivery,
-    /// Somebody, a member or the server, does what no honest one does: do not rely on this session before it is cleared
+    /// A member or the server does what no honest one does. Do not rely on this session before it is cleared
     /// up.
     Security,
 }
@@ -103,7 +103,7 @@ impl WarningKind {
 pub struct Warning {
     /// What kind of thing.
     pub kind: WarningKind,
-    /// Whom it is about, as far as known: who is missing, who did it.
+    /// The members that it is about, as far as known: those that are missing, or the culprits.
     pub members: MemberSet,
     /// The message that it is about, if any.
     pub message: Option<MessageId>,
@@ -159,7 +159,7 @@ pub struct Warnings {
     ever: BTreeSet<WarningKind>,
 }
 
-/// More warnings at once help nobody; the oldest subjects stay.
+/// More warnings at once are of no help; the oldest subjects stay.
 const MAX_WARNINGS: usize = 1024;
 
 impl Warnings {
@@ -198,7 +198,7 @@ impl Warnings {
             .collect()
     }
 
-    /// A message's warning is one, whoever is missing; others are one per member.
+    /// A message has one warning for all missing members; other warnings are one per member.
     fn subject(warning: &Warning) -> Subject {
         let member = if warning.message.is_some() {
             None

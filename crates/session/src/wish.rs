@@ -1,4 +1,5 @@
-//! What we want the members to be, and proposing it: derived from the state each time, never kept (decision 0006).
+//! The change of members that we want, and proposing it. It is derived from the state each time, never kept
+//! (decision 0006).
 
 use concilium_core::{Change, Context, MemberId, Time};
 use concilium_encryptor::MessageEncryptor;
@@ -68,7 +69,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
             refresh |= self.refresh_due().is_some_and(|due| due <= now);
         }
-        // T-4, T-6: together with whatever else there is to do, or when it is our turn.
+        // T-4, T-6: together with other changes that there are to do, or when it is our turn.
         let turn = stay.door.exclusion_turn(&self.settings.timing, self.rank(None));
         let our_turn = turn <= now && stay.course.has_rested(now);
         if our_turn || refresh || !wish.is_refresh() {
@@ -96,8 +97,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         Ok(())
     }
 
-    /// Whoever cannot be included for now waits, and keeps nothing else from being done: what it has to announce
-    /// may be on its way (K-14), and the user may come to trust it. Whether it was set aside.
+    /// Sets aside a waiting member that cannot be included for now, so that everything else goes on.
+    /// Its announcement may be on its way (K-14), or the user may come to trust its key. Returns whether it
+    /// was set aside.
     fn set_aside(&mut self, error: &ProposeError) -> bool {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         let is_wanted = |member: &MemberId| {
