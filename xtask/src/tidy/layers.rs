@@ -18,7 +18,7 @@ const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
 /// network along.
 const FOR_TESTS: [&str; 7] = [
-    "testkit", "parts", "scenario", "fuzzing", "sim", "model", "threats",
+    "testkit", "parts", "scenario", "fuzzing", "sim", "model", "threats", "vectors",
 ];
 
 /// Packages that bring a clock, a disk, a network, the system's randomness or an async runtime.
