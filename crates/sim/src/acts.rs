@@ -94,7 +94,7 @@ impl World<'_> {
         }
     }
 
-    /// The server says of somebody that it is in the channel, or is not.
+    /// The server says that a member is in the channel, or is not.
     fn lie(&mut self, to: Who, about: Who, enters: bool, to_all: bool) {
         let member = self.members[about].id.clone();
         let event = match (about == to && !to_all, enters) {
@@ -153,7 +153,7 @@ impl World<'_> {
         }
     }
 
-    /// A packet that nobody made: garbage, garbage in a frame, or somebody else's packet under this name.
+    /// A made-up packet: garbage, garbage in a frame, or another member's packet under this name.
     fn forge(&mut self, from: Who, kind: u8, bytes: usize) {
         let garbage = self.dice.bytes(bytes);
         let frame = |kind| packet::frame(kind, &garbage);

@@ -1,4 +1,5 @@
-//! Attacks that must not go unnoticed: each against a group that talks, and who is warned of it by when.
+//! Attacks that must be noticed: each is launched against a group that talks, and it is recorded which
+//! members are warned when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use crate::plan::{Plan, Split, Who, name};
 use crate::world::World;
 use crate::{Rules, Suite, Wishes, panics};
 
-/// By when everyone must be warned, in full-ack intervals after the attack has begun: the packet that it shows by may be
-/// the next one that somebody sends, which then has to go unanswered for an interval, or two for a finish.
+/// By when all must be warned, in full-ack intervals after the attack has begun. The attack may show only by
+/// the next packet that a member sends. That packet must go unanswered for one interval, or two for a finish.
 pub const FULL_ACKS_TO_WARN: u32 = 3;
 
 /// An attack.
@@ -46,7 +47,7 @@ pub enum Concerns {
 pub struct Noticed {
     /// Whether there was a group to attack.
     pub launched: bool,
-    /// Those whom it concerned and who were not warned in time.
+    /// The members concerned that were not warned in time.
     pub unwarned: Vec<String>,
     /// How long it took until the last of the others was warned.
     pub after: Duration,
@@ -188,7 +189,7 @@ fn refresh(world: &mut World<'_>, who: Who) {
 /// Launches an attack against the group of this seed.
 ///
 /// # Errors
-/// A panic, and what it said.
+/// A panic, with its message.
 pub fn launch(attack: &Attack, seed: u64, suite: &Suite) -> Result<Noticed, String> {
     panics::catch(|| attacked(attack, seed, suite))
 }
@@ -233,7 +234,7 @@ fn attacked(attack: &Attack, seed: u64, suite: &Suite) -> Noticed {
         let warned = world.checks.raised.iter().filter(|raised| {
             raised.who == who && raised.at >= begun && attack.told_by.contains(&raised.warning.kind)
         });
-        // Whoever finds itself out of the session knows as well.
+        // A member that finds itself out of the session knows as well.
         let put_out = world
             .checks
             .put_out

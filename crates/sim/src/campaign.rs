@@ -43,13 +43,14 @@ pub struct Tally {
     pub packets: u64,
     /// Simulated time.
     pub span: Duration,
-    /// How long it took to find together, in broadcast latencies, by how far the faults went; and by hand or not.
+    /// How long members took to come together, in broadcast latencies, for each group of faults; and whether
+    /// by hand.
     pub converged: BTreeMap<(Reach, bool), Vec<f64>>,
     /// How often each kind of warning was raised, by how far the faults went.
     pub warnings: BTreeMap<(Reach, WarningKind), usize>,
     /// How often each rule was broken.
     pub broken: BTreeMap<&'static str, u64>,
-    /// The most bytes that anyone has sent for each that it received.
+    /// The most bytes that a member has sent for each that it received.
     pub most_out: f64,
 }
 

@@ -1,5 +1,5 @@
-//! What must be so in every run, seen from outside the sessions: nothing in here trusts what a session says of itself
-//! further than comparing it with what the others say.
+//! What must hold in every run, seen from outside of the sessions. Nothing here trusts what a session says of
+//! itself; it is only compared with what the others say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -85,17 +85,18 @@ pub(crate) struct Checks {
     /// What each has ever been given.
     ever: Vec<BTreeSet<MessageId>>,
     restarted: BTreeSet<Who>,
-    /// Who has lied: what it believes of its own is not asked any more.
+    /// The liars: what they believe is not asked any more.
     pub(crate) liars: BTreeSet<Who>,
     pub(crate) raised: Vec<Raised>,
-    /// Who found itself out of the session, and when.
+    /// The members that found themselves out of the session, and when.
     pub(crate) put_out: Vec<(Who, Time)>,
     pub(crate) violations: Vec<Violation>,
-    /// Who includes and excludes; nobody in particular if empty.
+    /// The moderators. Empty if every member may include and exclude.
     moderators: MemberSet,
-    /// Whose keys of which subsessions each knows to be published.
+    /// The published keys that each member knows of: their owners and subsessions.
     published: Vec<BTreeSet<(MemberId, SubsessionId)>>,
-    /// Whether members with one subsession must have one chain: not if the server shows them different orders.
+    /// Whether members with one subsession must have one chain. Not so if the server shows them different
+    /// orders.
     pub(crate) one_order: bool,
 }
 
@@ -139,7 +140,7 @@ impl Checks {
                 .any(|violation| violation.rule == "restless")
     }
 
-    /// A process has started again: what it tells may be told once more.
+    /// A process has started again: its outputs may come once more.
     pub(crate) fn restarted(&mut self, who: Who) {
         self.restarted.insert(who);
     }
@@ -197,7 +198,8 @@ impl Checks {
         }
     }
 
-    /// O-12: only moderators let in and put out, but for members who have left, and for moderators where there is none.
+    /// O-12: only moderators include and exclude. Others may exclude departed members, and include a
+    /// moderator where there is none.
     fn is_permitted(&mut self, who: Who, peer: &dyn AnySession, now: Time) {
         let Some(record) = peer.history().last().filter(|_| !self.moderators.is_empty()) else {
             return;
@@ -209,7 +211,7 @@ impl Checks {
             Some(channel) => members.minus(channel),
             None => members.clone(),
         };
-        // Who was in the channel when it was proposed is known of operations of one packet only.
+        // The members of the channel at the proposal are known only for operations of one packet.
         let at_once = record.initial == record.link.packet;
         let out_while_here = at_once && absent(&record.exclude) != record.exclude;
         let kept = peer.members().minus(&record.include);
@@ -347,7 +349,7 @@ impl Checks {
         self.was_written(who, id, author, body, now);
     }
 
-    /// An honest author wrote it, just so, and whatever it had read before was read before (G-1).
+    /// An honest author wrote exactly this, and the messages that it had read before were read before (G-1).
     fn was_written(&mut self, who: Who, id: &MessageId, author: &MemberId, body: &[u8], now: Time) {
         let liar = self
             .liars
@@ -381,7 +383,7 @@ impl Checks {
         }
     }
 
-    /// G-6: what is fully acked was read by every honest member of its subsession.
+    /// G-6: a fully acked message was read by every honest member of its subsession.
     fn acknowledged(&mut self, who: Who, id: &MessageId, now: Time) {
         if !self.ever[who].contains(id) {
             let what = format!(
@@ -421,7 +423,7 @@ impl Checks {
         self.subsessions.get(subsession).map(|agreed| &agreed.members)
     }
 
-    /// Who wrote this body, and where.
+    /// The author of this body, and its subsession.
     pub(crate) fn written_as(&self, body: &[u8]) -> Option<&Written> {
         self.written.values().find(|written| written.body == body)
     }

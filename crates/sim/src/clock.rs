@@ -44,7 +44,7 @@ impl Clock {
             .after(Duration::from_millis(u64::try_from(passed).unwrap_or(u64::MAX)))
     }
 
-    /// It jumps by so many milliseconds, forward or back.
+    /// It jumps by this many milliseconds, forward or back.
     pub(crate) fn jump(&mut self, now: Time, millis: i64) {
         let shown = self.shows(now).as_millis();
         self.shown = Time::from_millis(shown.saturating_add_signed(millis).min(u64::MAX / 4));

@@ -29,7 +29,7 @@ impl Dice {
         self.below(len as u64) as usize
     }
 
-    /// True in so many cases of a hundred.
+    /// True in this many cases of a hundred.
     pub(crate) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }

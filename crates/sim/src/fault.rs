@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum Fault {
     /// Processes vanish, and start again from a snapshot, the newest or an older one.
     Crash,
-    /// Processes start again in place from what they saved last, before the channel notices.
+    /// Processes start again in place from their last snapshots, before the channel notices.
     Restart,
     /// Processes lose their connection.
     Disconnect,
@@ -29,7 +29,7 @@ pub enum Fault {
     Duplicate,
     /// Old packets come again, for all.
     Replay,
-    /// Packets that nobody made.
+    /// Made-up packets.
     Forge,
     /// Packets come again with a bit turned.
     Flip,
@@ -41,7 +41,8 @@ pub enum Fault {
     Partition,
     /// The server tells a member of enters and leaves that did not happen.
     Lie,
-    /// A member changes the bytes of its packets before they leave, or signs what is not so ([`Lie`](crate::Lie)).
+    /// A member changes the bytes of its packets before they leave, or signs something false
+    /// ([`Lie`](crate::Lie)).
     Insider,
     /// A member writes two messages after the same one, and the server shows each to other members.
     Fork,
@@ -50,15 +51,17 @@ pub enum Fault {
 /// How far a kind of fault goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// The channel is honest and in time: nobody may be warned of anything (T-16).
+    /// The channel is honest and in time: there may be no warning at all (T-16).
     Members,
-    /// The channel is honest but late, or a member is: someone may be missed, nobody accused.
+    /// The channel is honest but late, or a member is: a member may be warned of as missing, but none is
+    /// accused.
     Time,
-    /// The server meddles, and all see the same operations in the same order: nothing may need a hand afterwards.
+    /// The server meddles, and all see the same operations in the same order: members come together without
+    /// leaving by hand.
     Packets,
-    /// Members see different orders: they may part ways, but not unnoticed.
+    /// Members see different orders: they may be parted, but not unnoticed.
     Order,
-    /// A member lies: the others may part ways with it, but not unnoticed.
+    /// A member lies: the others may be parted from it, but not unnoticed.
     Insider,
 }
 

@@ -1,4 +1,5 @@
-//! An insider at work: its session lives on as it is or as its lie left it, and what it says carries good signatures.
+//! An insider at work. Its session lives on as it is, or as its lie left it, and its lies carry good
+//! signatures.
 
 use concilium_core::channel::ChannelAction;
 use concilium_core::keys::SigningKey;
@@ -13,7 +14,7 @@ use crate::lie::{self, Bend, BendData, Lie};
 use crate::plan::{Who, name};
 use crate::world::World;
 
-/// Group elements, keys, nonces and hashes all have so many bytes, and stand at the end of what packets carry.
+/// Group elements, keys, nonces and hashes all have this many bytes, and stand at the end of payloads.
 const CHUNK: usize = 32;
 
 /// The number of a kind of message that there is not.
@@ -24,7 +25,7 @@ fn no_message(dice: &mut Dice) -> MessageId {
 }
 
 impl World<'_> {
-    /// The member tells a lie, and forgets that it did, or `believes` that it said what its session had it say.
+    /// The member tells a lie. Then it forgets that it did, or `believes` that it said it.
     pub(crate) fn perjure(&mut self, number: usize, who: Who, lie: Lie, believes: bool) {
         self.checks.liars.insert(who);
         match lie {
@@ -191,7 +192,7 @@ impl World<'_> {
         self.reschedule(who);
     }
 
-    /// A member sends a packet of which its session knows nothing.
+    /// A member sends a packet that its session does not know of.
     fn utter(&mut self, who: Who, bytes: Vec<u8>) {
         let id = self.members[who].id.clone();
         if self.channel.members().contains(&id) {
@@ -202,7 +203,7 @@ impl World<'_> {
 
     // Packets of operations.
 
-    /// A packet of an operation, made from nothing or from what others sent.
+    /// A packet of an operation, made from nothing or from other packets.
     fn make_up(&mut self, who: Who, lie: Lie) {
         let Some(peer) = self.peer(who) else { return };
         let running = peer.operation().map(|operation| operation.initial);
@@ -246,8 +247,8 @@ impl World<'_> {
         }
     }
 
-    /// What a lying member makes of a packet of an operation: another one, signed as well. None: it is of no operation,
-    /// or its key agreement signs in a way of its own.
+    /// What a lying member makes of a packet of an operation: another one, well signed. None if it is of no
+    /// operation, or its key agreement signs in a way of its own.
     pub(crate) fn resign(&mut self, who: Who, bytes: &[u8]) -> Option<Vec<u8>> {
         let (mut role, mut payload) = self.read_operation(who, bytes)?;
         let others = self.operation_packets();

@@ -1,9 +1,9 @@
-//! The deterministic simulator: production sessions under a seed, with whatever faults the seed decides on, and
-//! checkers outside of the sessions.
+//! The deterministic simulator: production sessions under a seed that decides on the faults, and checkers
+//! outside of the sessions.
 //!
-//! A run is a function of its [`Plan`], and a plan one of the seed and the caller's [`Wishes`]. First comes a safety
-//! phase of random commands, channel events and faults; then a liveness phase, in which all faults stop and everyone
-//! who wants in must end up in one session that works (T-16, A-44).
+//! A run is a function of its [`Plan`], and a plan one of the seed and the caller's [`Wishes`]. First comes a
+//! safety phase of random commands, channel events and faults; then a liveness phase, in which all faults
+//! stop and all members that want in must end up in one working session (T-16, A-44).
 //!
 //! ```
 //! use concilium_sim::{Cipher, Gka, Plan, Suite, Wishes, simulation};

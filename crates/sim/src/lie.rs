@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// A lie that is well signed and, where it is a message, well encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// A message whose parents nobody has ever written.
+    /// A message with parents that were never written.
     UnknownParents,
     /// A message with as many such parents as fit.
     ManyParents,
@@ -20,13 +20,13 @@ pub enum Lie {
     ParentsBeforeParents,
     /// A message whose parents are of other subsessions.
     ParentsElsewhere,
-    /// A message after nothing, as if its author had said and read nothing yet.
+    /// A message without parents, as if its author had said and read nothing yet.
     NoParents,
     /// A message that claims a chain which never was (O-10).
     ChainMadeUp,
     /// A message that claims the right packet, and another chain.
     ChainOther,
-    /// A message that claims what was so earlier.
+    /// A message that claims an earlier place of the chain.
     ChainEarlier,
     /// A finish out of the blue.
     Finish,
@@ -50,9 +50,9 @@ pub enum Lie {
     ProposalParent,
     /// A proposal with another chain.
     ProposalChain,
-    /// A proposal after what was accepted earlier.
+    /// A proposal with an earlier parent.
     ProposalEarlier,
-    /// A proposal that names latest messages which nobody has written.
+    /// A proposal with latest messages that were never written.
     ProposalLatest,
     /// A proposal for other members than its author's session takes it for.
     ProposalMembers,
@@ -64,11 +64,11 @@ pub enum Lie {
     AbortOver,
     /// An abort of one that never was.
     AbortMadeUp,
-    /// A packet of the running operation, with what was taken from any packet before.
+    /// A packet of the running operation, with values from any earlier packet.
     Borrowed,
     /// A packet of an operation that is over.
     LaterOfOver,
-    /// An initial packet that says what one of someone else's said.
+    /// An initial packet that repeats another member's.
     InitialBorrowed,
     /// The next packets of operations leave changed, and signed again.
     Resign,
@@ -137,8 +137,8 @@ pub(crate) fn with_data<T>(bend: BendData, during: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// A key agreement that proposes something else than its session wants, when told to. Its states are those of the real
-/// one: a session goes over from one to the other by a snapshot.
+/// A key agreement that, when told to, proposes something else than its session wants. Its states are those
+/// of the real one: a session moves between the two by a snapshot.
 #[derive(Debug)]
 pub(crate) struct LyingGka<G>(pub(crate) G);
 
@@ -166,7 +166,8 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for LyingGka<G> {
     }
 }
 
-/// A cipher that seals something else than its session says, when told to. What it exports is what the real one does.
+/// A cipher that, when told to, seals something else than its session says. Its exports are those of the real
+/// one.
 pub(crate) struct LyingCipher<E>(E);
 
 impl<E: fmt::Debug> fmt::Debug for LyingCipher<E> {

@@ -21,7 +21,8 @@ pub(crate) struct Arriving {
 pub(crate) struct Link {
     queue: BTreeMap<(Time, u64), Arriving>,
     count: u64,
-    /// Who seems to have left and is to be shown as entering again, and where in the queue that stands.
+    /// The members that seem to have left and are to be shown as entering again, and where in the queue that
+    /// stands.
     hidden: BTreeMap<MemberId, (Time, u64)>,
     /// When the last one arrives that was not held back: an honest channel keeps the order.
     last: Time,
@@ -33,12 +34,12 @@ pub(crate) struct Link {
     /// Packets that never arrive, however often they are sent.
     never: BTreeSet<Vec<u8>>,
     twice: bool,
-    /// One that arrives after so many others.
+    /// One that arrives after this many others.
     held: Option<(Arriving, usize)>,
     places: usize,
 }
 
-/// Whether a packet is of this kind, as anyone can see.
+/// Whether a packet is of this kind, as its frame shows.
 fn is_of(kind: Kind, bytes: &[u8]) -> bool {
     matches!(packet::read(bytes), Ok((found, _)) if found == kind)
 }
@@ -69,8 +70,8 @@ impl Link {
             Duration::ZERO
         };
         self.last = self.last.max(now.after(latency + extra));
-        // Whether it is in the channel at all a member learns at its own end of the connection, where nothing can change the
-        // order; what was held back before comes before.
+        // A member learns at its own end of the connection whether it is in the channel at all. Nothing can
+        // change the order there: events that were held back come before.
         if matches!(
             arriving.delivery.event,
             ChannelEvent::Entered { .. } | ChannelEvent::Left
@@ -101,12 +102,12 @@ impl Link {
         }
     }
 
-    /// Sends something on its way that arrives at that time, whatever else is on the way.
+    /// Sends something on its way that arrives exactly at that time.
     pub(crate) fn push_at(&mut self, arriving: Arriving, at: Time) {
         self.insert(at, arriving);
     }
 
-    /// Sends word on its way that somebody whom a split hides is there, to arrive when the split ends.
+    /// Sends word on its way that a member hidden by a split is there. It arrives when the split ends.
     pub(crate) fn show_again(&mut self, member: MemberId, arriving: Arriving, at: Time) {
         self.see(&member);
         let place = self.insert(at, arriving);
@@ -120,7 +121,7 @@ impl Link {
         }
     }
 
-    /// Everybody who is there is shown.
+    /// All members that are there are shown.
     pub(crate) fn see_all(&mut self) {
         for place in std::mem::take(&mut self.hidden).values() {
             self.queue.remove(place);

@@ -1,4 +1,5 @@
-//! What a run is to be: everything that happens in it follows from its plan, and its plan from the seed and the wishes.
+//! The plan of a run. Everything that happens in a run follows from its plan, and the plan from the seed and
+//! the wishes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,11 +18,11 @@ pub struct Wishes {
     pub steps: usize,
     /// The kinds of fault that may be; the seed chooses some of them.
     pub faults: Faults,
-    /// Whether all of these kinds are to be, whatever the seed says.
+    /// Whether all of these kinds occur, without asking the seed.
     pub all_faults: bool,
-    /// Whether everyone includes whoever enters; none: as the seed wants.
+    /// Whether members include every newcomer. None: as the seed wants.
     pub auto_include: Option<bool>,
-    /// Who may propose what; none: as the seed wants.
+    /// The policy. None: as the seed wants.
     pub policy: Option<Rules>,
     /// Whether everyone publishes its signing key on parting (M-9); none: as the seed wants.
     pub deniable: Option<bool>,
@@ -44,10 +45,10 @@ impl Default for Wishes {
     }
 }
 
-/// Who may propose what in a run (O-12).
+/// The policy of a run (O-12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
-    /// Everybody everything.
+    /// Every member may propose everything.
     Everybody,
     /// Some members, whom the seed chooses, include and exclude.
     Moderators,
@@ -92,9 +93,9 @@ pub struct Plan {
     pub commands: usize,
     /// The kinds of fault in it.
     pub faults: Faults,
-    /// Whether everyone includes whoever enters (T-1).
+    /// Whether members include every newcomer (T-1).
     pub auto_include: bool,
-    /// Who includes and excludes; nobody in particular if empty (O-12).
+    /// The moderators (O-12). Empty if every member may include and exclude.
     pub moderators: BTreeSet<Who>,
     /// Whether everyone publishes its signing key on parting (M-9).
     pub deniable: bool,
@@ -166,7 +167,7 @@ pub enum Act {
     Lose {
         packets: usize,
     },
-    /// Loses what is for this member: messages only, or anything.
+    /// Loses packets for this member: messages only, or all.
     Miss {
         packets: usize,
         messages_only: bool,
@@ -175,7 +176,8 @@ pub enum Act {
     Duplicate {
         alone: bool,
     },
-    /// The packet that stands at this fraction (in 65536ths) of those so far comes again, perhaps with a bit turned.
+    /// The packet that stands at this fraction (in 65536ths) of those so far comes again, perhaps with a bit
+    /// turned.
     Replay {
         place: u64,
         flip: Option<u64>,
@@ -184,7 +186,7 @@ pub enum Act {
         kind: u8,
         bytes: usize,
     },
-    /// The next event for this member comes after so many others.
+    /// The next event for this member comes after this many others.
     Reorder {
         places: usize,
     },
@@ -194,7 +196,8 @@ pub enum Act {
         millis: u64,
         how: Split,
     },
-    /// The member is told that this other one left, or entered; or everybody is, at one place of the order.
+    /// The member is told that this other one left, or entered; or all members are, at one place of the
+    /// order.
     Lie {
         about: Who,
         enters: bool,
@@ -446,7 +449,8 @@ impl Plan {
     }
 }
 
-/// Who moderates: in one of four runs somebody. It has a source of its own, so that everything else stays as it was.
+/// The moderators: in one of four runs there are some. They are drawn from a random source of their own, so
+/// that everything else stays as it was.
 fn moderators(seed: u64, members: usize, wished: Option<Rules>) -> BTreeSet<Who> {
     let mut dice = Dice::new(seed, "policy");
     let by_seed = if dice.percent(25) {
@@ -462,8 +466,8 @@ fn moderators(seed: u64, members: usize, wished: Option<Rules>) -> BTreeSet<Who>
     moderators
 }
 
-/// The kinds of fault of a run: in one of four none, else a few of those that may be, so that each is seen by itself and
-/// with others.
+/// The kinds of fault of a run: in one of four none, else a few of the allowed ones, so that each occurs by
+/// itself and with others.
 fn choose(seed: u64, wishes: &Wishes) -> Faults {
     if wishes.all_faults {
         return wishes.faults.clone();

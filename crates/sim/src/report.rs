@@ -14,9 +14,10 @@ use crate::{Faults, Plan, Reach, Suite, Wishes, simulation};
 pub struct Report {
     /// Runs on an honest channel.
     pub honest_runs: u64,
-    /// Those in which anybody was warned of anything.
+    /// Those in which any member had any warning.
     pub false_alarms: u64,
-    /// For each attack: how often it was launched, and in how many runs everyone concerned was warned in time.
+    /// For each attack: how often it was launched, and in how many runs all members concerned were warned in
+    /// time.
     pub attacks: BTreeMap<&'static str, Recall>,
     /// Runs with any faults.
     pub faults: Tally,
@@ -44,7 +45,7 @@ pub struct Recall {
     pub after: Vec<f64>,
 }
 
-/// Makes a report out of so many runs of each kind.
+/// Makes a report out of this many runs of each kind.
 #[must_use]
 pub fn make(seed: u64, runs: u64, wishes: &Wishes, suite: &Suite) -> Report {
     let mut report = Report::default();

@@ -1,4 +1,4 @@
-//! One large group, without faults: what it costs as it grows.
+//! One large group without faults, and its costs as it grows.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -64,9 +64,9 @@ pub fn run(
     Ok(good)
 }
 
-/// Runs one group of this size through meeting, talking, changing and refreshing, until something is not done; hands on what
-/// each phase has cost, and gives back the rules that were broken. `elapsed` is the caller's clock: the simulator
-/// reads none.
+/// Runs one group of this size through meeting, talking, changing and refreshing, and stops where a phase
+/// does not complete. Passes the costs of each phase to `report`, and returns the rules that were broken.
+/// `elapsed` is the caller's clock: the simulator reads none.
 ///
 /// # Errors
 /// Those of `report`.

@@ -1,4 +1,4 @@
-//! K-12, A-08: what someone held opens no message of a subsession that it is not in.
+//! K-12, A-08: the states that a member held open no message of a subsession that it is not in.
 
 use concilium_core::Context;
 use concilium_core::channel::ChannelEvent;
@@ -15,8 +15,8 @@ const MAX_STATES: usize = 64;
 /// More former members are not let listen on.
 const MAX_LISTENERS: usize = 6;
 
-/// Tries every state that anyone held when its members changed on every message of the run; and lets those who were put
-/// out listen on from what they held, as a cheat would.
+/// Tries every state that a member held when its members changed on every message of the run. Members that
+/// were put out listen on from the state that they held, as a cheat would.
 pub(crate) fn check(world: &mut World<'_>) {
     let mut opened: Vec<(Who, String)> = Vec::new();
     let step = world.held.len().div_ceil(MAX_STATES).max(1);
@@ -62,13 +62,13 @@ fn reads_what_is_not_its(
     Some((who, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Goes on from what was held, with all that the channel carried since, deaf to being put out.
+/// Goes on from the held state, with all that the channel carried since, and ignores being put out.
 fn listen_on(world: &World<'_>, held: &Held) -> Vec<(Who, String)> {
     let Some(mut peer) = world.copy(held.who, &held.snapshot) else {
         return Vec::new();
     };
     let me = &world.members[held.who].id;
-    // What it says is heard by nobody, so any randomness will do.
+    // Its outputs go nowhere, so any randomness will do.
     let mut rng = source(0, "listener");
     let mut opened = Vec::new();
     for (at, event) in world.channel.order_from(held.position) {

@@ -1,4 +1,4 @@
-//! One run: the safety phase as planned, then the liveness phase, in which nobody does anything wrong any more.
+//! One run: the safety phase as planned, then the liveness phase, in which nothing goes wrong any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::plan::{Act, Plan, Who, name};
 use crate::world::{Work, World};
 use crate::{Reach, Suite, panics, secrecy};
 
-/// How long the members have to find together after the last fault, in full-ack intervals and, for the packets of an
-/// operation that pass through all members, in broadcast latencies for each member.
+/// How long the members have to come together after the last fault: in full-ack intervals, and in broadcast
+/// latencies for each member, since the packets of an operation pass through all members.
 pub const FULL_ACKS_TO_CONVERGE: u32 = 12;
 
 /// See [`FULL_ACKS_TO_CONVERGE`].
@@ -30,8 +30,8 @@ const FREE_BYTES: u64 = 16 * 1024;
 pub struct Outcome {
     /// What must not be, and was. Empty: all is well.
     pub violations: Vec<Violation>,
-    /// How long it took to find together after the last fault, until everybody knew that everybody had read a message
-    /// of each; none if there was nobody to do so, or it never happened.
+    /// How long members took to come together after the last fault: until all knew that all had read a
+    /// message of each. None if there were no members to do so, or it never happened.
     pub converged: Option<Duration>,
     /// Whether members had to leave and come back by hand first.
     pub by_hand: bool,
@@ -41,7 +41,7 @@ pub struct Outcome {
     pub warnings: BTreeMap<WarningKind, usize>,
     /// What it has cost.
     pub work: Work,
-    /// The most bytes that anyone has sent for each that it received.
+    /// The most bytes that a member has sent for each that it received.
     pub most_out: f64,
     /// The simulated time.
     pub span: Duration,
@@ -151,8 +151,9 @@ impl<'s> Simulation<'s> {
         self.world.full_ack() * full_acks + self.world.latency() * (LATENCIES_TO_CONVERGE + 8 * members)
     }
 
-    /// The faults stop. Everyone who wants in ends up in one session that works, in time: by themselves, or, where
-    /// members were shown different orders, after those who were warned have left and come back.
+    /// The faults stop. All members that want in end up in one working session, in time and by themselves.
+    /// Where members were shown different orders, it may take members that were warned to leave and come back
+    /// by hand.
     fn find_together(&mut self) -> (Option<Duration>, bool) {
         self.world.note(|| "-- the faults stop".to_owned());
         self.world.heal();
@@ -205,7 +206,7 @@ impl<'s> Simulation<'s> {
         (None, true)
     }
 
-    /// Those who are to find together: honest, and not gone by their own wish.
+    /// The members that are to come together: honest, and not gone by their own wish.
     fn wanting(&self) -> Vec<Who> {
         (0..self.plan.members)
             .filter(|who| {
@@ -219,7 +220,7 @@ impl<'s> Simulation<'s> {
             .collect()
     }
 
-    /// Whether somebody may let in those who want in: where there are moderators, an honest one.
+    /// Whether some member may include those that want in: where there are moderators, an honest one.
     fn can_meet(&self) -> bool {
         let moderators = &self.plan.moderators;
         moderators.is_empty()
@@ -228,7 +229,7 @@ impl<'s> Simulation<'s> {
                 .any(|who| !self.world.checks.liars.contains(who))
     }
 
-    /// Moderators who have parted are called back: without any, nobody comes in.
+    /// Moderators that have parted are called back: without any, no member can be included.
     fn all_who_want_enter(&mut self) {
         for who in &self.plan.moderators {
             self.world.members[*who].wants_in = true;
@@ -244,7 +245,7 @@ impl<'s> Simulation<'s> {
         }
     }
 
-    /// Whether all who want in are in one session that works before the time is over: time passes.
+    /// Lets time pass, and returns whether all that want in are in one working session before it is over.
     fn wait_until_together(&mut self) -> bool {
         let end = self.world.now.after(self.bound());
         let step = self.world.latency();
@@ -258,7 +259,7 @@ impl<'s> Simulation<'s> {
             }
             let wanting = self.wanting();
             if wanting.len() < 2 {
-                // Nobody to meet: enough if whoever is there rests.
+                // There is no other member to meet: it is enough if the one that is there rests.
                 if rounds > 8 {
                     return true;
                 }
@@ -290,7 +291,7 @@ impl<'s> Simulation<'s> {
         false
     }
 
-    /// The one subsession that all of these are in, and nobody else but liars.
+    /// The one subsession that all of these are in, and besides them only liars.
     fn together(&self, wanting: &[Who]) -> Option<SubsessionId> {
         let honest: MemberSet = wanting
             .iter()
@@ -351,7 +352,7 @@ impl<'s> Simulation<'s> {
             })
     }
 
-    /// Without auto-include somebody has to let in those who wait: users do so.
+    /// Without auto-include users have to include the waiting members.
     fn users_include(&mut self, turn: u64) {
         for who in 0..self.plan.members {
             let Some(peer) = self.world.peer(who) else {
@@ -361,7 +362,8 @@ impl<'s> Simulation<'s> {
             let Some(channel) = channel.filter(|_| peer.state() == SessionState::Joined) else {
                 continue;
             };
-            // The first who may, and may for certain: moderators if there are any, and else moderators are let in.
+            // The first member that certainly may: a moderator if there is one, and otherwise moderators are
+            // included first.
             let present = members.intersection(&channel);
             let moderators: MemberSet = (self.plan.moderators.iter())
                 .map(|who| self.world.members[*who].id.clone())
@@ -372,7 +374,7 @@ impl<'s> Simulation<'s> {
                 waiting = waiting.intersection(&moderators);
             }
             if !turn.is_multiple_of(2) {
-                // One of them may be the one who does not answer.
+                // One of them may be the one that does not answer.
                 let place = (turn / 2) as usize % waiting.len().max(1);
                 waiting = waiting.into_iter().skip(place).take(1).collect();
             }
@@ -389,8 +391,9 @@ impl<'s> Simulation<'s> {
         }
     }
 
-    /// Those who take an honest member for being in their session that is not, and have never been warned of anything.
-    /// Whoever sees that the others are gone is not deceived, though it may have to look for them by hand.
+    /// The members that wrongly take an honest member for being in their session, and have never been warned
+    /// of anything. A member that sees that the others are gone is not deceived, though it may have to look
+    /// for them by hand.
     fn unwarned(&self) -> Vec<String> {
         let warned: BTreeSet<Who> = self.world.checks.raised.iter().map(|raised| raised.who).collect();
         let wanting = self.wanting();
@@ -410,7 +413,8 @@ impl<'s> Simulation<'s> {
         unwarned.map(|who| name(*who)).collect()
     }
 
-    /// Whoever is not in the largest group with one subsession loses its connection, and so enters again; or everyone.
+    /// Members outside of the largest group with one subsession lose their connections, and so enter again;
+    /// or all members do.
     fn leave_and_come_back(&mut self, everyone: bool) {
         let mut groups: BTreeMap<Option<SubsessionId>, Vec<Who>> = BTreeMap::new();
         for who in self.wanting() {
@@ -451,7 +455,7 @@ impl<'s> Simulation<'s> {
 
     // What holds of the whole run.
 
-    /// T-16: who must not be warned of anything, and of what nobody may be warned.
+    /// T-16: the members that must not be warned at all, and the warnings that no member may get.
     fn check_warnings(&mut self) {
         let liars: MemberSet = (self.world.checks.liars.iter())
             .map(|who| self.world.members[*who].id.clone())
@@ -476,9 +480,11 @@ impl<'s> Simulation<'s> {
                 // What a liar is warned of is its own affair.
                 _ if self.world.checks.liars.contains(&raised.who) => true,
                 Reach::Order => !is_proof(kind),
-                // Only who lies is accused: of what no server can bring about, and, where the server is honest, of anything.
+                // Only liars are accused: of faults that no server can cause, and of any fault where the
+                // server is honest.
                 Reach::Insider if is_proof(kind) => names_a_liar,
-                // Bad keys may be nobody's in particular, and whoever says that it got some is named to the others.
+                // Bad keys may have no known culprit, and a member that says that it got some is named to the
+                // others.
                 Reach::Insider if kind == WarningKind::BadShare && honest_server => {
                     names_a_liar || raised.warning.members.is_subset(&got_bad_keys)
                 }
@@ -542,12 +548,13 @@ impl Simulation<'_> {
     }
 }
 
-/// What may be so on an honest channel: members who all want something at once may refuse each other's proposals.
+/// The warnings that may occur on an honest channel: members that all want something at once may refuse each
+/// other's proposals.
 fn may_be_raised_in_peace(kind: WarningKind) -> bool {
     kind == WarningKind::ProposalStarved
 }
 
-/// Whether it says that someone did wrong, and not only that something is late or missing.
+/// Whether it accuses a member, and does not only say that something is late or missing.
 fn accuses(kind: WarningKind) -> bool {
     is_proof(kind) || matches!(kind, WarningKind::InconsistentHistory | WarningKind::BadShare)
 }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::{Plan, Rules, Wishes, simulation};
 
-    /// Members who keep to no policy.
+    /// Members that keep to no policy.
     fn lawless() -> Suite {
         let parts = Parts {
             gka: Gka::Plain,

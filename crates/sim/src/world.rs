@@ -1,8 +1,8 @@
 //! Processes with real sessions around an untrusted server, on one agenda.
 //!
-//! Every process is driven as a careful driver would: after each input its state is saved, only then are its outputs
-//! carried out, and a timer that is due fires at once. Whoever wants to be in and finds itself out, enters again after
-//! a while, as clients do.
+//! Every process has a careful driver. After each input the driver saves the state, and only then carries out
+//! the outputs. A timer that is due fires at once. A member that wants to be in and finds itself out enters
+//! again after a while, as clients do.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -67,7 +67,7 @@ pub(crate) struct Member {
     pub(crate) commands: u64,
 }
 
-/// What someone held when its members changed.
+/// The state of a process when its members changed.
 pub(crate) struct Held {
     pub(crate) who: Who,
     pub(crate) snapshot: Zeroizing<Vec<u8>>,
@@ -103,7 +103,7 @@ pub(crate) struct World<'s> {
     numbers: BTreeMap<MemberId, Who>,
     pub(crate) channel: Channel,
     pub(crate) now: Time,
-    /// Who is next, and when.
+    /// The next process, and when.
     agenda: BTreeSet<(Time, Who)>,
     latencies: Dice,
     slowness: u64,
@@ -118,7 +118,7 @@ pub(crate) struct World<'s> {
     pub(crate) is_thorough: bool,
     pub(crate) work: Work,
     at_once: u64,
-    /// What happened, if anyone wants to know.
+    /// What happened, if a trace is wanted.
     pub(crate) trace: Option<Vec<String>>,
 }
 
@@ -308,7 +308,8 @@ impl<'s> World<'s> {
         }
     }
 
-    /// The next thing that happens to a process: it starts again, something arrives, its timer fires, it enters again.
+    /// The next thing that happens to a process: it starts again, something arrives, its timer fires, it
+    /// enters again.
     fn turn(&mut self, who: Who) {
         let now = self.now;
         let member = &self.members[who];
@@ -371,7 +372,7 @@ impl<'s> World<'s> {
         answer
     }
 
-    /// Gives an input to a process that is running, and does what it asks for.
+    /// Gives an input to a running process, and carries out its outputs.
     fn input<T>(
         &mut self,
         who: Who,
@@ -386,7 +387,7 @@ impl<'s> World<'s> {
         Some(answer)
     }
 
-    /// Saves a process, then does what it asks for, then fires its timers that are due, and so on until it rests.
+    /// Saves a process, carries out its outputs, fires its timers that are due, and so on until it rests.
     pub(crate) fn pump(&mut self, who: Who) {
         let local = self.members[who].clock.shows(self.now);
         for _ in 0..MAX_WAKE_UPS {
@@ -520,7 +521,7 @@ impl<'s> World<'s> {
         self.reschedule(who);
     }
 
-    /// A process starts again in place, from what it saved last: the channel has not noticed.
+    /// A process starts again in place from its last snapshot: the channel has not noticed.
     pub(crate) fn restart(&mut self, who: Who) {
         let saved = self.members[who].saved.front().cloned();
         let (Some(snapshot), true) = (saved, self.members[who].peer.is_some()) else {
@@ -597,8 +598,8 @@ impl<'s> World<'s> {
             self.members[invited].invited_by = Some(who);
             return;
         }
-        // Told by a lie that it is out: a server takes a new connection for the end of the one before. And that it is in: it
-        // is told that it is not.
+        // A lie told the member that it is out: the server takes a new connection for the end of the one
+        // before. A lie told it that it is in: it is told that it is not.
         match (&action, self.channel.members().contains(&id)) {
             (ChannelAction::Enter, true) => {
                 self.channel.leave(&id, self.now);
@@ -714,7 +715,7 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Tells everybody else in the channel something that is not so, at one place of the order.
+    /// Tells all others in the channel something false, at one place of the order.
     pub(crate) fn tell_all_but(&mut self, about: Who, event: &ChannelEvent) {
         for who in 0..self.members.len() {
             if who != about && self.channel.members().contains(&self.members[who].id) {
@@ -748,8 +749,8 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Two parts do not hear each other for a while. Where the net splits, each part is shown the other one's leaving, and
-    /// at the end that those are there who still are.
+    /// Two parts do not hear each other for a while. Where the net splits, each part is shown the other one's
+    /// leaves. At the end each is shown the enters of those that are still there.
     pub(crate) fn split(&mut self, inside: BTreeSet<Who>, until: Time, how: Split) {
         if how == Split::Net {
             let present = self.channel.members();
@@ -782,11 +783,11 @@ impl<'s> World<'s> {
         self.reschedule(to);
     }
 
-    /// From now on nobody does anything wrong, and all processes run.
+    /// From now on nothing goes wrong, and all processes run.
     pub(crate) fn heal(&mut self) {
         self.sides = None;
         self.twice_next = false;
-        // Whoever was told by a lie that it is out, or is about to be, has ended its connection.
+        // A member that a lie tells that it is out has ended its connection.
         for who in 0..self.members.len() {
             let id = self.members[who].id.clone();
             let out = self.peer(who).is_some_and(|peer| peer.channel().is_none());
@@ -835,7 +836,7 @@ impl<'s> World<'s> {
         }
     }
 
-    /// K-5, A-18: what is only skipped has changed nothing.
+    /// K-5, A-18: an input that is only skipped has changed nothing.
     fn arrive_forged(&mut self, who: Who, event: ChannelEvent) {
         let local = self.members[who].clock.shows(self.now);
         self.input(who, |peer, cx| peer.handle_timeout(cx));

@@ -11,12 +11,12 @@ use concilium_parts::Parts;
 use crate::course::{Course, Moment, VICTIM, members};
 use crate::stage::{Keys, Process, Stage, directory, id, identity, key_of};
 
-/// An identity of this name with a key that nobody honest trusts.
+/// An identity of this name with a key that no honest member trusts.
 pub(crate) fn made_up(name: &str) -> Identity {
     key_of(name, &format!("nobody, as {name}"))
 }
 
-/// The rows of the table (S-1). Each has what the one before has, but for the last.
+/// The rows of the table (S-1). Each except the last has also what the one before has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attacker {
     /// The network and the server.
@@ -33,7 +33,8 @@ impl Attacker {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Network, Self::Identity, Self::Session, Self::Seat];
 
-    /// The identity under which it passes for somebody: with T's key if it has that, else with one that it made.
+    /// The identity with which it impersonates a member: with T's key if it has that, else with one that it
+    /// made.
     pub(crate) fn identity_as(self, name: &str) -> Identity {
         match self {
             Self::Network => made_up(name),
@@ -41,7 +42,7 @@ impl Attacker {
         }
     }
 
-    /// Whom its own sessions trust: everybody's real key but for the one in whose name it acts.
+    /// The keys that its own sessions trust: the real ones, except for the member in whose name it acts.
     pub(crate) fn directory_for(impostor: &Identity, everybody: &Keys) -> Arc<Keys> {
         let mut keys = everybody.clone();
         keys.extend(directory([impostor]));
@@ -58,8 +59,8 @@ impl Attacker {
         }
     }
 
-    /// T's session as this attacker has it at the end of a moment: what it took last, and has since fed with all that
-    /// the channel carried.
+    /// T's session as this attacker has it at the end of a moment: the one it stole last, fed since with all
+    /// that the channel carried.
     pub(crate) fn stolen_at(self, course: &Course, moment: Moment) -> Option<Process> {
         let theft = self.thefts().iter().rev().find(|theft| **theft <= moment)?;
         let mut listener = Listener::stolen(course, *theft);
@@ -71,14 +72,14 @@ impl Attacker {
     }
 }
 
-/// A session that hears everything and is heard by nobody.
+/// A session that hears everything and reaches no member.
 pub(crate) struct Listener {
     pub(crate) process: Process,
-    /// When it was stolen. For it time stands still, so that it never says anything of its own accord, and what it
-    /// thinks was said is what was said.
+    /// When it was stolen. Time stands still for it, so that it says nothing by itself, and its view of what
+    /// was said stays true.
     at: Time,
     position: u64,
-    /// Who is in the channel at that position.
+    /// The members of the channel at that position.
     channel: MemberSet,
     me_is_in: bool,
 }
@@ -156,8 +157,8 @@ impl Listener {
     }
 }
 
-/// A session of the same name in which the attacker plays everybody: the real keys of whom it can, made-up ones of the
-/// others.
+/// A session of the same name in which the attacker plays all members: with the real keys that it has, and
+/// made-up ones for the others.
 pub(crate) fn counterfeit(attacker: Attacker, parts: Parts) -> Stage {
     let names: Vec<&str> = members().collect();
     let mut stage = Stage::new(parts, &names);

@@ -1,5 +1,5 @@
-//! The ciphers once more, after `docs/spec/encryptor.md`, for somebody who has keys and keeps to no rule: opens without
-//! verifying, and seals in any name, with any signature.
+//! The ciphers once more, after `docs/spec/encryptor.md`, for an attacker that has keys and keeps to no rule.
+//! They open without verifying, and seal in any name, with any signature.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,8 @@ enum Roots {
     Ratchet { header: Secret<32>, chains: Vec<Chain> },
 }
 
-/// What signs and names messages; whoever has only the group secret of a subsession lacks it.
+/// The secrets that sign and name messages. An attacker with only the group secret of a subsession lacks
+/// them.
 struct Pen {
     members: Vec<(MemberId, VerifyingKey)>,
     signing: SigningKey,
@@ -192,7 +193,7 @@ impl SubsessionLoot {
         })
     }
 
-    /// What reads a subsession of so many members, from its group secret.
+    /// The reader of a subsession with this many members, from its group secret.
     pub(crate) fn of_group_secret(
         cipher: Cipher,
         subsession: &SubsessionId,
@@ -273,7 +274,7 @@ impl SubsessionLoot {
         }
     }
 
-    /// Who is in the subsession, by their places.
+    /// The members of the subsession, by their places.
     pub(crate) fn place(&self, who: &MemberId) -> Option<usize> {
         self.pen
             .as_ref()?
@@ -287,8 +288,8 @@ impl SubsessionLoot {
         self.pen.as_ref().map(|pen| &pen.signing)
     }
 
-    /// Seals a text in its author's name: framed, at the author's next place if there are chains, under a signature
-    /// that may depend on what is to be signed.
+    /// Seals a text in its author's name: framed, at the author's next place if there are chains, under a
+    /// signature that may depend on the bytes to be signed.
     pub(crate) fn seal(
         &self,
         text: &[u8],

@@ -1,4 +1,5 @@
-//! Every kind of attack succeeds where it has what it takes: so none that fails does so because it is badly made.
+//! Every kind of attack succeeds where it has the secrets that it takes. So none fails only because it is
+//! badly made.
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ fn courses() -> impl Iterator<Item = Course> {
         .map(|(gka, cipher)| Course::run(Parts { gka, cipher }))
 }
 
-/// Somebody's session in other hands.
+/// A member's session in other hands.
 fn taken(stage: &Stage, who: &str) -> Process {
     let snapshot = stage.session(who).snapshot();
     Process::stolen(stage.parts, identity(who), stage.directory(), &snapshot, 2001)
@@ -115,7 +116,8 @@ fn s1_whoever_has_the_key_of_a_name_joins_under_it() {
     }
 }
 
-/// An accomplice that trusts an impostor lets it in, and nobody else is there with them: so it is the honest who refuse.
+/// An accomplice that trusts an impostor includes it while no other member is there. So it is the honest
+/// members that refuse.
 #[test]
 fn s1_an_accomplice_does_let_an_impostor_in() {
     for course in courses() {

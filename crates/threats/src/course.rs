@@ -10,13 +10,13 @@ use crate::stage::{Stage, id};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The member whose secrets leak, or who is corrupt: T.
+/// The member that is corrupt, or whose secrets leak: T.
 pub const VICTIM: &str = "tess";
 
 /// The others. Bob is the one in whose name attackers speak and join besides T's.
 pub(crate) const OTHERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Everybody who is a member for most of the course.
+/// The members for most of the course.
 pub(crate) fn members() -> impl Iterator<Item = &'static str> {
     OTHERS.into_iter().chain([VICTIM])
 }
@@ -30,11 +30,11 @@ pub enum Moment {
     Early,
     /// T has contributed for the last time before the leak; the subsession ends before it.
     Late,
-    /// Somebody else has renewed the keys; said, and seen by everybody, before the leak.
+    /// Another member has renewed the keys; said, and seen by all, before the leak.
     Acknowledged,
     /// The same subsession, after the leak.
     AtHand,
-    /// Somebody else has renewed the keys.
+    /// Another member has renewed the keys.
     Followed,
     /// T has contributed once more.
     Renewed,
@@ -126,7 +126,7 @@ impl Course {
             for who in &members {
                 stage.say(who, &moment.body(who));
             }
-            // Until everybody has everything, and the subsession before has closed.
+            // Until all have everything, and the subsession before has closed.
             stage.run(MINUTE * 3);
             for who in &members {
                 let said = stage

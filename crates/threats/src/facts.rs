@@ -23,11 +23,11 @@ pub enum Attempt {
     Read,
     /// To have a message taken as from T.
     SpeakAsVictim,
-    /// The same, as from somebody else.
+    /// The same, as from another member.
     SpeakAsOthers,
     /// To be in a subsession under T's name.
     JoinAsVictim,
-    /// The same, under somebody else's.
+    /// The same, under another member's.
     JoinAsOthers,
 }
 
@@ -77,7 +77,7 @@ impl Column {
 /// Everything that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Who succeeded in what, and when.
+    /// Which attacker succeeded in what, and when.
     pub successes: BTreeSet<(Attacker, Attempt, Moment)>,
     /// Of which moments a snapshot of T's process shows the messages, since T still shows them.
     pub shown: BTreeSet<Moment>,
@@ -163,14 +163,14 @@ impl Facts {
                 }
             };
             let as_name = || attacker.identity_as(name);
-            // At hand, nobody changes anything.
+            // The session at hand has no operation.
             let stage = course.at(Moment::Acknowledged);
             let stolen = attacker
                 .stolen_at(course, Moment::Acknowledged)
                 .filter(|_| name == VICTIM);
             let sits = take_seat(stage, &impostor(as_name(), None), stolen, 1001);
             self.note(attacker, attempt, Moment::AtHand, sits);
-            // By an operation. Whoever lets it in is honest, or is T, honest or not.
+            // By an operation. The member that includes it is honest, or is T, honest or not.
             let moment = Column::ToCome.moments(attacker, attempt)[0];
             let has_accomplice = name != VICTIM && !attacker.thefts().is_empty();
             let from_inside = if attacker == Attacker::Seat {
@@ -186,7 +186,8 @@ impl Facts {
             let other = if name == "alice" { "bob" } else { "alice" };
             let mut joins = join(from_outside, impostor(as_name(), None), other, 1002);
             if has_accomplice {
-                // T cannot be in under two names with one key; another one that T alone trusts is as good to T.
+                // T cannot be in under two names with one key. Another key that only T trusts serves T as
+                // well.
                 joins |= join(
                     from_inside,
                     impostor(made_up(name), Some(from_inside)),
@@ -203,7 +204,7 @@ impl Facts {
     }
 }
 
-/// Whether the attacker starts an operation in the name of somebody whose key it does not have.
+/// Whether the attacker starts an operation in the name of a member whose key it does not have.
 fn proposes(course: &Course, attacker: Attacker, name: &str) -> bool {
     let (before, after) = match name {
         "bob" => (Moment::Acknowledged, Moment::Followed),
@@ -221,7 +222,7 @@ fn corrupted(stage: &Stage, directory: &Arc<Keys>) -> Process {
     Process::stolen(stage.parts, identity(VICTIM), directory, &snapshot, 1006)
 }
 
-/// Where to speak, and with what.
+/// The subsession to speak in, and the secrets to speak with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Scene {
     /// The group at the end of this moment.
@@ -233,7 +234,8 @@ struct Scene {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SessionOfVictim {
     None,
-    /// What T's process held at the end of this moment, in a subsession that has ended since: more than a thief has.
+    /// What T's process held at the end of this moment, in a subsession that has ended since: more than a
+    /// thief has.
     Former(Moment),
     /// What was stolen, and has heard everything since.
     Stolen,

@@ -1,4 +1,4 @@
-//! To join in somebody's name.
+//! To join in a member's name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use concilium_gka::{Identity, signed};
 use crate::course::{VICTIM, members};
 use crate::stage::{Keys, Process, Stage, id};
 
-/// What a member says to whoever is in.
+/// What a member says to those in the session.
 const SECRET: &str = "for members alone";
 
-/// Long enough for exclusions of those who left, and for any operation.
+/// Long enough for exclusions of departed members, and for any operation.
 const A_WHILE: Duration = Duration::from_secs(180);
 
 /// What an attacker joins with.
@@ -26,9 +26,9 @@ pub(crate) struct Impostor {
     pub(crate) accomplice: Option<Process>,
 }
 
-/// Whether a session of the impostor's comes to be a member in its name, with keys that it shares with somebody honest.
-/// The server puts the real one out of the channel; then the members let in again who seems to be back, and `host`
-/// proposes it.
+/// Whether a session of the impostor becomes a member under its name, with keys that it shares with an honest
+/// member. The server puts the real one out of the channel. Then the members include again what seems to be
+/// back; `host` proposes it.
 pub(crate) fn join(stage: &Stage, impostor: Impostor, host: &str, seed: u64) -> bool {
     let mut stage = stage.copy();
     let name = impostor.identity.member().clone();
@@ -68,8 +68,9 @@ pub(crate) fn join(stage: &Stage, impostor: Impostor, host: &str, seed: u64) -> 
     is_in || reads
 }
 
-/// Whether somebody honest takes up an operation that the server shows as `author`'s, signed by `identity`: the one that
-/// `author` really proposes in the `next` stage, so that nothing but the signature can be wrong with it.
+/// Whether an honest member accepts an operation that the server shows as `author`'s, signed by `identity`.
+/// It is the one that `author` really proposes in the `next` stage, so that only the signature can be wrong
+/// with it.
 pub(crate) fn propose(stage: &Stage, next: &Stage, author: &str, identity: &Identity) -> bool {
     let session = stage.session("alice").name().clone();
     let proposals = next.channel.packets()[stage.channel.packets().len()..].iter();
@@ -94,7 +95,7 @@ pub(crate) fn propose(stage: &Stage, next: &Stage, author: &str, identity: &Iden
         .any(|who| stage.session(who).chain() != chain || stage.session(who).operation().is_some())
 }
 
-/// Whether a session of the impostor's comes to be in the subsession at hand while nobody changes anything: it takes the
+/// Whether a session of the impostor gets into the subsession at hand without an operation. It takes the
 /// place of the real one at the channel, with `stolen` or from nothing.
 pub(crate) fn take_seat(stage: &Stage, impostor: &Impostor, stolen: Option<Process>, seed: u64) -> bool {
     let mut stage = stage.copy();

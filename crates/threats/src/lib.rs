@@ -1,15 +1,16 @@
 //! What each attacker gets from real sessions: the table of promises (S-1), measured.
 //!
-//! One [course of events](course) is run with real keys for each pair of a key agreement and a cipher. At every moment of it
-//! copies of the whole group are attacked by each [attacker], with its secrets and no others, and everybody tries
-//! the same: to read, to speak, and to join, as the member whose secrets leaked and as others. What succeeded, as
-//! honest members and opened packets show it, are the [facts]; the [table] is made of nothing else.
+//! One [course of events](course) is run with real keys for each pair of a key agreement and a cipher. At
+//! every moment each [attacker] attacks copies of the whole group, with its secrets and no others. Each tries
+//! the same: to read, to speak, and to join, as the member whose secrets leaked and as others. The [facts]
+//! are what succeeded, as honest members and opened packets show it. The [table] is made only of these.
 //!
-//! An attack that fails must not fail because it is badly made: where it has what it takes, each is seen to succeed, in the
-//! table itself or in the tests of this crate.
+//! An attack must not fail only because it is badly made. So each is seen to succeed where it has the secrets
+//! that it takes, in the table itself or in the tests of this crate.
 //!
-//! Attackers are not bound to our code: what a snapshot holds is taken apart and used by hand as well, with an opener and a sealer
-//! of their own, written after the specification. They are bound to what somebody has thought of, as all tests are.
+//! Attackers are not bound to our code. They also take snapshots apart and use the parts by hand, with an
+//! opener and a sealer of their own, written after the specification. They are bound to what their authors
+//! have thought of, as all tests are.
 
 #![allow(
     clippy::unwrap_used,

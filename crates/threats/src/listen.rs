@@ -13,9 +13,9 @@ use crate::loot::Loot;
 /// What an attacker that only listens comes to.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// The moments of which it read something.
+    /// The moments from which it read something.
     pub(crate) read: BTreeSet<Moment>,
-    /// The moments of which T's process still holds what was said, to show it.
+    /// The moments whose messages T's process still holds, to show them.
     pub(crate) shown: BTreeSet<Moment>,
     /// The moments in whose subsession a session of its own came to be, in T's name.
     pub(crate) seat_of_victim: BTreeSet<Moment>,
@@ -30,7 +30,7 @@ pub(crate) fn listen(course: &Course, attacker: Attacker) -> Heard {
     let everybody = course.end().directory();
     for name in [VICTIM, "alice", "bob"] {
         let identity = attacker.identity_as(name);
-        // Of the members' keys it changes its mind only where it passes for somebody.
+        // It changes the trusted keys only where it impersonates a member.
         let keys = Attacker::directory_for(&identity, everybody);
         let listener = Listener::fresh(course.parts, identity, &keys);
         let seats = follow(course, listener, &mut heard);
@@ -58,7 +58,7 @@ pub(crate) fn listen(course: &Course, attacker: Attacker) -> Heard {
     heard
 }
 
-/// What stands on the channel for everybody to read.
+/// What all can read on the channel.
 fn plainly(course: &Course) -> BTreeSet<Moment> {
     let packets = course.end().channel.packets();
     let shows = |body: &str| {
@@ -79,8 +79,8 @@ fn moments_of(course: &Course, subsessions: &BTreeSet<SubsessionId>) -> Vec<Mome
         .collect()
 }
 
-/// Lets a session hear the rest of the course, and tries all that it holds on all packets, whenever it holds other keys
-/// than before. Says in which subsessions it has been.
+/// Lets a session hear the rest of the course, and tries all that it holds on all packets, each time that its
+/// keys have changed. Returns the subsessions that it has been in.
 fn follow(course: &Course, mut listener: Listener, heard: &mut Heard) -> BTreeSet<SubsessionId> {
     let end = course.end();
     let mut seats = BTreeSet::new();

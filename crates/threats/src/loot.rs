@@ -44,8 +44,9 @@ impl Loot {
         }
     }
 
-    /// The keys of every subsession whose group secret follows from what the key agreement keeps and what its packets
-    /// show. Only the default keeps anything of that kind: a member's contribution, which lasts until its next one.
+    /// The keys of every subsession whose group secret follows from what the key agreement keeps and what its
+    /// packets show. Only the default keeps such a thing: a member's contribution, which lasts until its next
+    /// one.
     pub(crate) fn recomputed(
         &self,
         cipher: Cipher,

@@ -1,4 +1,4 @@
-//! To speak in somebody's name.
+//! To speak in a member's name.
 
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ pub(crate) const FORGED: &str = "forged";
 /// So many of the latest packets are shown again, as they are and altered.
 const MAX_REPLAYED: usize = 24;
 
-/// Whether somebody honest takes a message as from `author` that `author` did not write: `packets` of the attacker's own
-/// making, all that T's session can make (`stolen`), and recorded packets again, altered or not.
+/// Whether an honest member accepts a message as from `author` that `author` did not write. Tried are
+/// `packets` of the attacker's own making, all that T's session can make (`stolen`), and recorded packets
+/// again, altered or not.
 pub(crate) fn speak(
     stage: &Stage,
     attacker: Attacker,
@@ -47,7 +48,7 @@ pub(crate) fn shown_from(packets: &[Vec<u8>], names: &[&str]) -> Vec<ChannelEven
     shown.collect()
 }
 
-/// Shows this to everybody honest, and looks whether they take anything that is new as written by `author`.
+/// Shows this to all honest members, and checks whether they accept anything new as written by `author`.
 pub(crate) fn is_believed(stage: &Stage, attacker: Attacker, author: &str, shown: &[ChannelEvent]) -> bool {
     let mut stage = stage.copy();
     let honest: Vec<&str> = members()

@@ -38,7 +38,7 @@ pub(crate) fn key_of(name: &str, owner: &str) -> Identity {
     Identity::new(id(name), &Secret::new(*blake3::hash(owner.as_bytes()).as_bytes()))
 }
 
-/// Who trusts whose key.
+/// The keys that each member trusts.
 pub(crate) type Keys = BTreeMap<MemberId, concilium_core::keys::VerifyingKey>;
 
 /// A directory of these identities.
@@ -49,7 +49,7 @@ pub(crate) fn directory<'a>(identities: impl IntoIterator<Item = &'a Identity>) 
         .collect()
 }
 
-/// One session that somebody runs, honest or not.
+/// One session, of an honest member or an attacker.
 pub(crate) struct Process {
     pub(crate) identity: Identity,
     directory: Arc<Keys>,
@@ -78,7 +78,7 @@ impl Process {
         }
     }
 
-    /// The session that a snapshot was taken of, in the hands of somebody with another random source.
+    /// The session of a snapshot, in the hands of an owner with another random source.
     pub(crate) fn stolen(
         parts: Parts,
         identity: Identity,
@@ -111,7 +111,7 @@ impl Process {
         input(&mut *self.session, &mut Context::new(now, &mut self.rng))
     }
 
-    /// The packets that it wants to send; whatever else it says is dropped.
+    /// The packets that it wants to send; its other outputs are dropped.
     pub(crate) fn packets(&mut self) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         for output in self.session.drain().unsaved() {
@@ -144,7 +144,7 @@ impl fmt::Debug for Stage {
 }
 
 impl Stage {
-    /// These members, all out of the channel, who know each other's keys.
+    /// These members, all out of the channel, that know each other's keys.
     pub(crate) fn new(parts: Parts, names: &[&str]) -> Self {
         let identities: Vec<Identity> = names.iter().map(|name| identity(name)).collect();
         let directory = Arc::new(directory(&identities));
@@ -182,7 +182,7 @@ impl Stage {
         &*self.process(who).session
     }
 
-    /// Whom everybody trusts.
+    /// The keys that all trust.
     pub(crate) fn directory(&self) -> &Arc<Keys> {
         &self.process("alice").directory
     }
@@ -211,7 +211,7 @@ impl Stage {
             .unwrap();
     }
 
-    /// A member changes who is in, or the keys, and it comes to its end.
+    /// A member changes the members or the keys, and the operation completes.
     pub(crate) fn change(&mut self, who: &str, change: Change) {
         self.act(who, |session, cx| session.change(change, cx)).unwrap();
         self.run(Duration::from_secs(20));

@@ -30,7 +30,7 @@ pub fn pairs() -> impl Iterator<Item = Parts> {
 /// What was measured, of every pair.
 pub type Measured = BTreeMap<Parts, Facts>;
 
-/// The table and its notes, in Markdown, made of nothing but what was measured.
+/// The table and its notes, in Markdown, made only of measured facts.
 #[must_use]
 pub fn render(measured: &Measured) -> String {
     let mut notes = Notes::default();
@@ -53,7 +53,7 @@ pub fn render(measured: &Measured) -> String {
     text
 }
 
-/// The file's text with what was measured between the two marks; none if they do not stand in it.
+/// The file's text with the measured table between the two marks. None if it lacks the marks.
 #[must_use]
 pub fn written_into(file: &str, table: &str) -> Option<String> {
     let (before, rest) = file.split_once(START)?;
@@ -61,7 +61,7 @@ pub fn written_into(file: &str, table: &str) -> Option<String> {
     Some(format!("{before}{START}\n\n{table}\n{END}{after}"))
 }
 
-/// The notes so far, in their order; who says the same shares one.
+/// The notes so far, in their order. Cells with equal notes share one.
 #[derive(Default)]
 struct Notes(Vec<String>);
 
