@@ -30,8 +30,8 @@ use crate::relay::Stop;
 use crate::text::{name, names, time_of_day};
 use crate::{screen, text};
 
-/// How long a question must have been on the screen before a `y` answers it, where people type: nobody shall agree to
-/// a key that was asked about while they were answering something else.
+/// How long a question must have been on the screen before a typed `y` answers it. A user must not accept a
+/// key that was asked about while they were answering something else.
 const TIME_TO_READ: Duration = Duration::from_secs(1);
 
 /// Why there is no chat, or no longer.
@@ -60,7 +60,7 @@ pub(crate) enum ChatError {
     /// No connection.
     #[error("{url}: {source}; is the relay running? `concilium relay` runs one")]
     Connect {
-        /// Where to.
+        /// The address.
         url: String,
         /// Why not.
         source: ConnectError,
@@ -147,7 +147,7 @@ impl Chat {
             })?;
         let mut settings = Settings::default();
         settings.timing = args.timing.timing();
-        // Someone who waits for others waits alone.
+        // A user that waits for others waits alone.
         settings.stay_if_last = true;
         let key = fingerprint(identity.verifying_key());
         let parts = args.parts.parts();
@@ -230,7 +230,7 @@ impl Chat {
                     }
                 }
             }
-            // Before the session answers: whoever hears the answer must know whose it is.
+            // Before the session answers: the others must know whose answer it is.
             Input::Channel(ChannelEvent::Entered { .. } | ChannelEvent::MemberEntered { .. }) => {
                 if let Some(packet) = self.introductions.ours(self.driver.now()) {
                     self.driver.send_packet(packet);
@@ -282,7 +282,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Somebody has shown a key.
+    /// A member has shown a key.
     fn heard(&mut self, from: &MemberId, heard: Heard) {
         match heard {
             Heard::NotForUs | Heard::Nothing => {}

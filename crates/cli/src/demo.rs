@@ -1,8 +1,8 @@
-//! `concilium demo`: a whole session on one machine, from the first meeting to the last goodbye, with real keys over
-//! real sockets; and a comparison of what the members hold for true, after each step.
+//! `concilium demo`: a whole session on one machine, from the first meeting to the last goodbye, with real
+//! keys over real sockets; and a comparison of all members' views after each step.
 //!
-//! It fails, loudly, if anybody disagrees with anybody, if any warning is raised, if somebody excluded could read on,
-//! or if it does not come to its end in time.
+//! It fails, loudly, if two members disagree, if any warning is raised, if an excluded member can read on, or
+//! if it does not end in time.
 
 mod error;
 mod exclusion;
@@ -44,7 +44,7 @@ const BROADCAST_LATENCY: Duration = Duration::from_millis(100);
 /// How many speak at the same time, so that the graph of messages branches.
 const CHORUS: usize = 3;
 
-/// Every so many rounds, several speak at the same time.
+/// Every time after this many rounds, several members speak at once.
 const ROUNDS_PER_CHORUS: usize = 3;
 
 /// How often to look at what no event tells.
@@ -100,13 +100,13 @@ fn name(i: usize) -> Result<MemberId, NameError> {
 #[derive(Debug, Default)]
 struct Board {
     entered: bool,
-    /// Who else is in the channel and not in the session.
+    /// The members of the channel that are not in the session.
     around: MemberSet,
     state: Option<SessionState>,
     members: MemberSet,
     subsession: Option<SubsessionId>,
     messages: BTreeSet<MessageId>,
-    /// Messages that not everybody is known to have seen.
+    /// Messages that some members have perhaps not seen.
     unacked: BTreeSet<MessageId>,
 }
 
@@ -123,24 +123,24 @@ struct Demo {
     relay: Relay,
     limit: Duration,
     deadline: Instant,
-    /// Who is in the session now.
+    /// The members of the session now.
     inside: BTreeSet<usize>,
     expected: Vec<Expected>,
-    /// Who was excluded, and what was said in the subsession before.
+    /// The excluded member, and what was said in the subsession before.
     excluded: Option<Excluded>,
-    /// Everyone leaves: operations may fail from now on, as those who are in them leave.
+    /// All leave: operations may fail from now on, as their members leave.
     parting: bool,
 }
 
 fn settings(members: usize) -> Settings {
     let mut settings = Settings::default();
-    // Acknowledgements come after an eighth to a quarter of the full-ack interval. When all speak, as they do when they
-    // part, each of the N members checks N messages of each of the N others, here all on one machine.
+    // Acknowledgements come after an eighth to a quarter of the full-ack interval. When all speak, as in
+    // parting, each of the N members checks N messages of each of the N others, here all on one machine.
     let members = u64::try_from(members).unwrap_or(u64::MAX);
     let crowded = members.saturating_sub(32);
     let full_ack = Duration::from_millis(3000 + 40 * members + 10 * crowded * crowded);
     settings.timing = Timing::new(BROADCAST_LATENCY, full_ack);
-    // Nobody leaves before the story says so.
+    // No member leaves before the story says so.
     settings.stay_if_last = true;
     settings
 }
@@ -154,7 +154,7 @@ impl Demo {
     ) -> Result<Self, DemoError> {
         let deadline = Instant::now() + limit;
         let mut config = RelayConfig::default();
-        // The members are ours: nobody floods.
+        // The members are ours: none floods.
         config.message_rate = Rate::new(1_000_000, 1_000_000);
         config.byte_rate = Rate::new(1 << 30, 1 << 30);
         let relay = Relay::bind("127.0.0.1:0", config)
@@ -326,7 +326,8 @@ impl Demo {
             .await
     }
 
-    /// Enters the channel, and the session if nobody is there; until `host` has seen it, who then need not invite.
+    /// Enters the channel, and founds the session if the channel is empty. Returns when `host` has seen it,
+    /// which then need not invite.
     async fn enter(&mut self, who: usize, host: usize, report: &mut Report) -> Result<(), DemoError> {
         self.handle(who)?
             .ask(|process| process.driver.with(|session, cx| session.join(cx)))
@@ -422,7 +423,7 @@ impl Demo {
         .await
     }
 
-    /// Some messages, one after another and sometimes several at once, until everyone knows that everyone has seen
+    /// Some messages, one after another and sometimes several at once, until all know that all have seen
     /// them.
     async fn talk(&mut self, count: usize, report: &mut Report) -> Result<(), DemoError> {
         report.step(
@@ -558,8 +559,9 @@ impl Demo {
         Ok(())
     }
 
-    /// Shows that who was excluded cannot read what was said later, with all that it held when it went; and that
-    /// this means something: it can read what was said before, and others can read what was said later.
+    /// Shows that the excluded member, with all that it held when it went, cannot read what was said later.
+    /// And shows that this means something: it can read what was said before, and the others can read what
+    /// was said later.
     async fn prove_exclusion(&mut self, report: &mut Report) -> Result<Option<String>, DemoError> {
         let Some(excluded) = self.excluded.take() else {
             return Ok(None);
@@ -647,7 +649,7 @@ impl Demo {
         }
     }
 
-    /// How far everyone is, for whoever looks for what went wrong.
+    /// How far each member is, for finding out what went wrong.
     fn standing(&self) -> String {
         let mut groups: BTreeMap<String, MemberSet> = BTreeMap::new();
         for (name, board) in self.names.iter().zip(&self.boards) {

@@ -40,8 +40,8 @@ pub(crate) enum Outcome {
     NotAsked(ActionError),
 }
 
-/// Whether a refusal only says that we and somebody else acted at the same time: the channel's events, which are on
-/// their way, tell the session all that it has to know. The user need not hear of it.
+/// Whether a refusal only says that we and another member acted at the same time. The channel's events, which
+/// are on their way, tell the session all that it has to know. The user need not hear of it.
 pub(crate) fn is_race(refusal: Refusal) -> bool {
     matches!(
         refusal,
@@ -79,7 +79,7 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        // The channel first: what others have said before a timeout may make it pointless.
+        // The channel first: an event before a timeout may make it pointless.
         tokio::select! {
             biased;
             event = self.client.next() => match event {
@@ -102,7 +102,7 @@ impl Driver {
         }
     }
 
-    /// Does something with the session, now, and passes on what it wants of the channel.
+    /// Calls the session at the present time, and passes on its actions for the channel.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut dyn AnySession, &mut Context<'_>) -> T) -> T {
         let result = self.clock.with_context(|cx| f(&mut *self.session, cx));
         let name = self.session.name().clone();

@@ -1,7 +1,7 @@
 //! The file with our long-term identity key.
 //!
-//! Two lines: a heading, and the key's 32-byte seed in hexadecimal digits. The file is made readable by its owner
-//! alone, and one that others can read is refused, as a key that others can read is no longer ours alone.
+//! Two lines: a heading, and the key's 32-byte seed in hexadecimal digits. The file is made readable by its
+//! owner alone. One that others can read is refused, as its key may not be ours alone.
 
 use std::fs::File;
 use std::io::{self, Read as _};

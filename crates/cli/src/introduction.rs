@@ -1,18 +1,20 @@
 //! How members of a chat show each other their identity keys.
 //!
-//! The relay is not trusted and knows no keys, and a session takes its keys from a directory that the application
-//! fills. So the chat sends an *introduction* into the channel when it enters, and when someone else enters: its
-//! name and its public identity key, signed by that key over the name of the session. What an introduction proves is
-//! little: whoever made it holds the key. Whether that is the person it claims to be, only the user can say, by
-//! comparing fingerprints over another way. So a key seen for the first time is asked about, and a key that differs
-//! from the known one is refused, loudly.
+//! The relay is not trusted and knows no keys, and a session takes its keys from a directory that the
+//! application fills. So the chat sends an *introduction* into the channel when it enters, and when someone
+//! else enters: its name and its public identity key, signed by that key over the name of the session. An
+//! introduction proves little: its maker holds the key. Only the user can say whether that is the claimed
+//! person, by comparing fingerprints over another way. So a key seen for the first time is asked about, and a
+//! key that differs from the known one is refused, loudly.
 //!
-//! On the wire an introduction is a packet like any other, with an outer frame that is none of the session's:
-//! [`MARK`] and a version of its own. A session's frame begins with the version of the protocol, which counts up
-//! from 1 and is far from the mark; programs that know no introductions skip and report them.
+//! On the wire an introduction is a packet like any other, with an outer frame that differs from the
+//! session's: [`MARK`] and a version of its own. A session's frame begins with the version of the protocol,
+//! which counts up from 1 and is far from the mark; programs that know no introductions skip and report them
+//!
 //!
-//! Each introduction is sent before the packets that it is needed for, as the channel keeps the order: one who
-//! enters introduces itself before anybody can propose to include it, and everyone else upon hearing of the enter.
+//! Each introduction is sent before the packets that need it, as the channel keeps the order. A newcomer
+//! introduces itself before any member can propose to include it. The others introduce themselves when they
+//! hear of the enter.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -35,11 +37,11 @@ const MAX_BYTES: usize = 2 + (MemberId::MAX_BYTES + 3) + 32 + 64;
 
 const CONTEXT: &str = "concilium 2026-11 v1 cli introduction of an identity key";
 
-/// Keys that wait for the user's word, at most. Whoever floods the channel with names gets no more questions asked.
+/// The most keys that wait for the user's word. A flood of names gets no more questions asked.
 const MAX_CLAIMS: usize = 64;
 
-/// Introductions that we send within [`WINDOW`], at most: a relay that reports enter after enter shall not have us
-/// answer each. A group of this many can still come together at once.
+/// The most introductions that we send within [`WINDOW`]. A relay that reports enter after enter must not
+/// make us answer each. A group of this many can still come together at once.
 const MAX_SENT: usize = 128;
 
 /// See [`MAX_SENT`].
@@ -62,7 +64,7 @@ pub(crate) enum IntroductionError {
     /// Not what any program of ours writes.
     #[error("an introduction that cannot be read")]
     Malformed,
-    /// The channel says that someone else sent it.
+    /// The channel names another sender.
     #[error("an introduction that claims another name than its sender's")]
     WrongSender,
     /// Not signed by the key, or for another session.
@@ -138,7 +140,8 @@ pub(crate) enum Heard {
     },
     /// Not the known key. Told once for each such key.
     Changed(ChangedKeyError),
-    /// The same name with a second key, before the user has said anything about the first: the first one stays.
+    /// The same name with a second key, before the user has said anything about the first: the first one
+    /// stays.
     TwoKeys {
         /// Whose name.
         member: MemberId,
@@ -164,7 +167,7 @@ pub(crate) struct Introductions {
     ours: Vec<u8>,
     known: KnownKeys,
     first_use: FirstUse,
-    /// Keys shown by members who are unknown: the user has been asked, and may have said no.
+    /// Keys shown by unknown members: the user has been asked, and may have said no.
     claims: BTreeMap<MemberId, VerifyingKey>,
     /// The keys last told of as changed, or as the second of a name.
     told: BTreeMap<MemberId, VerifyingKey>,
@@ -172,7 +175,7 @@ pub(crate) struct Introductions {
 }
 
 impl Introductions {
-    /// Nobody has shown anything yet.
+    /// No key has been shown yet.
     pub(crate) fn new(
         identity: &Identity,
         session: &SessionName,
@@ -257,8 +260,8 @@ impl Introductions {
         Ok(Some(key))
     }
 
-    /// Forgets what someone has shown who is gone, so that its next introduction is asked about again, and nobody
-    /// can fill our memory with names.
+    /// Forgets the key of a member that is gone, so that its next introduction is asked about again, and
+    /// names cannot fill our memory.
     pub(crate) fn forget(&mut self, member: &MemberId) {
         self.claims.remove(member);
         self.told.remove(member);

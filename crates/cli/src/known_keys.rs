@@ -1,9 +1,9 @@
-//! Whose identity key is whose, as far as the user has said so: a file, and the directory that the key agreement
-//! asks.
+//! The identity keys that the user has accepted: a file, and the directory that the key agreement asks.
 //!
-//! The file has one line per member: the name as it is shown, a space, and the public key in hexadecimal digits.
-//! Lines that begin with `#` are comments, and lost when the program writes. The name alone identifies a member:
-//! whoever uses relays on which one name means different people keeps a file for each (`--known-keys`).
+//! The file has one line per member: the name as it is shown, a space, and the public key in hexadecimal
+//! digits. Lines that begin with `#` are comments, and lost when the program writes. The name alone
+//! identifies a member. A user of several relays, where one name means different people, keeps a file for
+//! each (`--known-keys`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,8 +18,8 @@ use concilium::{FramedHash, MemberId};
 
 use crate::{place, text};
 
-/// The longest file that is read, in bytes: some three thousand keys with the longest names, or ten times as many
-/// with ordinary ones.
+/// The longest file that is read, in bytes: some three thousand keys with the longest names, or ten times as
+/// many with ordinary ones.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 const HEADING: &str = "# Identity keys that you trust: name, key. To trust a new key, delete the old line.\n";
@@ -126,7 +126,8 @@ impl KnownKeys {
     /// # Errors
     /// The file cannot be read or written, or knows another key by now. The key is not trusted then.
     pub(crate) fn trust(&self, member: &MemberId, key: &VerifyingKey) -> Result<(), KnownKeysError> {
-        // What another process has learnt meanwhile must not be lost, so all take their turn: read, add, write.
+        // Keys that another process has added meanwhile must not be lost, so processes take turns: read, add,
+        // write.
         let lock = self.lock()?;
         let mut keys = read(&self.path)?;
         if let Some(known) = keys.insert(member.clone(), *key)
@@ -197,8 +198,9 @@ impl Directory for KnownKeys {
     }
 }
 
-/// What two people read to each other to compare a key: 128 bits of a hash of it, in groups of four digits. Half
-/// of a whole fingerprint is enough here, as nobody gains from two keys of their own with one fingerprint.
+/// The fingerprint that two people read to each other to compare a key: 128 bits of its hash, in groups of
+/// four digits. Half of a hash is enough here: an attacker gains nothing from two keys of its own with one
+/// fingerprint.
 pub(crate) fn fingerprint(key: &VerifyingKey) -> String {
     let hash = FramedHash::new("concilium 2026-11 v1 cli fingerprint of an identity key")
         .field(key.as_bytes())

@@ -87,12 +87,12 @@ where
         .build()
         .map_err(Failure::Runtime)?;
     let result = runtime.block_on(command);
-    // Nothing that is left over is worth waiting for: whatever matters was waited for by the command.
+    // Tasks that are left over are not worth waiting for: the command has waited for those that matter.
     runtime.shutdown_background();
     Ok(result?)
 }
 
-/// Logs are for those who look for a fault: none unless RUST_LOG asks for them, and never on standard output.
+/// Logs help to find a fault: none unless RUST_LOG asks for them, and never on standard output.
 fn log_to_stderr() {
     if std::env::var_os("RUST_LOG").is_some() {
         tracing_subscriber::fmt()

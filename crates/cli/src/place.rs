@@ -1,4 +1,4 @@
-//! Where files are by default, and how they are written: whole or not at all.
+//! The default places of files, and writing them whole or not at all.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -39,8 +39,8 @@ pub(crate) fn identity_file(directory: &Path, member: &MemberId) -> PathBuf {
     directory.join("identities").join(file_stem(member))
 }
 
-/// A file name for a member. Injective even where file systems take upper and lower case for the same, and never
-/// a path of its own: the name is the user's, but may come from a script.
+/// A file name for a member. Injective even where file systems ignore case, and never a path: the name is the
+/// user's, but may come from a script.
 fn file_stem(member: &MemberId) -> String {
     let mut stem = String::new();
     for byte in member.as_bytes() {
@@ -72,7 +72,7 @@ pub(crate) fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Writes a file in place of what was there, readable by its owner alone.
+/// Replaces a file, readable by its owner alone.
 ///
 /// # Errors
 /// It could not be written; then the file is as it was.

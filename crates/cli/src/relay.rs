@@ -31,7 +31,7 @@ pub(crate) enum RelayError {
 pub(crate) async fn run(args: RelayArgs) -> Result<(), RelayError> {
     let config = args.config();
     let scheme = if config.tls.is_some() { "wss" } else { "ws" };
-    // Before the relay says that it is there, so that whoever waits for that may stop it at once.
+    // Before the relay says that it is there, so that a script that waits for that may stop it at once.
     let mut stop = Stop::listen()?;
     let relay = Relay::bind(args.listen, config)
         .await

@@ -7,7 +7,8 @@ use concilium_scenario::{Options, run_file};
 use crate::args::ScenarioArgs;
 use crate::screen;
 
-/// Runs the files, one after the other; gives the exit code: 2 if one cannot be read, else 1 if one fails, else 0.
+/// Runs the files, one after the other. Returns the exit code: 2 if one cannot be read, else 1 if one fails,
+/// else 0.
 pub(crate) fn run(args: &ScenarioArgs) -> u8 {
     let options = Options {
         seed: args.seed,
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &ScenarioArgs) -> u8 {
     for file in &args.files {
         match run_file(file, std::fs::read(file), &options, &mut io::stdout().lock()) {
             Ok(report) => worst = worst.max(report.exit_code()),
-            // Nobody reads on.
+            // The reader is gone.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return worst,
             Err(error) => {
                 screen::error(&format!("the report cannot be written: {error}"));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// A line on standard output. If nobody reads it any more, the program has no purpose left and ends, quietly.
+/// A line on standard output. If its reader is gone, the program has no purpose left and ends, quietly.
 pub(crate) fn out(line: &str) {
     let mut stdout = io::stdout().lock();
     if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {

@@ -1,4 +1,4 @@
-//! `concilium sim`: production sessions under a seed, with whatever faults it decides on.
+//! `concilium sim`: production sessions under a seed that decides on the faults.
 
 use std::io::{self, Write as _};
 
@@ -51,11 +51,11 @@ fn wishes(args: &SimArgs) -> Wishes {
     }
 }
 
-/// The exit code of what was written: whether all was well.
+/// The exit code of the written result: whether all was well.
 fn written(result: io::Result<bool>) -> u8 {
     match result.and_then(|good| io::stdout().flush().map(|()| good)) {
         Ok(good) => u8::from(!good),
-        // Nobody reads on.
+        // The reader is gone.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(error) => {
             screen::error(&format!("the report cannot be written: {error}"));

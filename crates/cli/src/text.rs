@@ -1,8 +1,8 @@
 //! Bytes of others on our terminal, and names typed by people.
 //!
-//! Nothing that a peer sends may reach the terminal as it came: an escape sequence could clear the screen, forge
-//! a line, or answer for the user (A-48). Names print as [`MemberId`] displays them, with spaces escaped as well,
-//! and can be typed back just so; bodies keep all printable Unicode.
+//! Bytes of a peer must not reach the terminal as they came: an escape sequence could clear the screen, forge
+//! a line, or answer for the user (A-48). Names print as [`MemberId`] displays them, with spaces escaped as
+//! well, and can be typed back in that form. Bodies keep all printable Unicode.
 
 use std::fmt::{self, Write as _};
 
@@ -31,8 +31,8 @@ pub(crate) fn names<'a>(members: impl IntoIterator<Item = &'a MemberId>) -> Stri
     names.join(" ")
 }
 
-/// The bytes of a name as typed: everything stands for itself but backslash escapes, which are those that names
-/// are shown with.
+/// The bytes of a name as typed. Characters stand for themselves, except for the backslash escapes with which
+/// names are shown.
 pub(crate) fn unescape(typed: &[u8]) -> Result<Vec<u8>, NameTextError> {
     let mut bytes = Vec::with_capacity(typed.len());
     let mut rest = typed;
@@ -112,11 +112,11 @@ impl fmt::Display for Body<'_> {
     }
 }
 
-/// Whether a character only ever draws itself. The standard library knows what is printable, and tells it by what
-/// it escapes; it is asked behind a letter, where it lets combining marks pass.
+/// Whether a character only ever draws itself. The standard library escapes unprintable characters. It is
+/// asked behind a letter, where it lets combining marks pass.
 fn is_plain(c: char) -> bool {
-    // Quotes and backslashes are escaped for another reason. The two joiners belong to words and emoji, and move
-    // nothing but what stands beside them.
+    // Quotes and backslashes are escaped for another reason. The two joiners belong to words and emoji, and
+    // move only what stands beside them.
     if matches!(c, '\'' | '"' | '\\' | '\u{200c}' | '\u{200d}') {
         return true;
     }

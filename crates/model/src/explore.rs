@@ -1,4 +1,4 @@
-//! Explores a model and tells what was found.
+//! Explores a model and reports the findings.
 
 use std::fmt;
 use std::hash::Hash;
@@ -14,7 +14,7 @@ pub struct Failure {
     pub property: &'static str,
     /// What is wrong with the last state.
     pub reasons: Vec<String>,
-    /// Every step, and what it made of whom.
+    /// Every step, and the members' states after it.
     pub trace: String,
 }
 
@@ -67,10 +67,10 @@ impl fmt::Display for Findings {
     }
 }
 
-/// Goes through all states of the model, or those that so many steps lead to. Stops early if a property fails.
+/// Goes through all states of the model, or those within a number of steps. Stops early if a property fails.
 ///
-/// States are told apart by hashes of 64 bits: two of a hundred million would be taken for one with a probability of
-/// less than one in three thousand.
+/// States are told apart by hashes of 64 bits: two of a hundred million would be taken for one with a
+/// probability of less than one in three thousand.
 pub fn explore<M>(model: &M, depth: Option<usize>, threads: usize) -> Findings
 where
     M: Model + Clone + Send + Sync + 'static,

@@ -15,8 +15,8 @@ use crate::properties::{self, Run};
 use crate::scope::{Budget, Scope};
 use crate::watch::Watch;
 
-/// Everybody behind an honest server: packets reach it in any order, and from then on there is one order for all. Who
-/// enters sees what comes after.
+/// All members behind an honest server. Packets reach it in any order, and from then on there is one order
+/// for all. A newcomer sees what comes after it entered.
 #[derive(Clone, Debug)]
 pub struct Honest(
     /// How much happens.
@@ -34,7 +34,7 @@ pub enum Step {
     Deliver(MemberId),
     /// A member leaves the channel; what it had on its way is lost.
     Leave(MemberId),
-    /// Somebody enters.
+    /// A member enters.
     Enter(MemberId),
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Step {
 /// Everything at one moment.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Who is in the channel.
+    /// The members of the channel.
     pub present: BTreeMap<MemberId, Arc<Member>>,
     /// What each has yet to hear; empty without lag.
     pub queues: BTreeMap<MemberId, VecDeque<Arc<Event>>>,
@@ -92,7 +92,7 @@ impl State {
         self.present.keys().cloned().collect()
     }
 
-    /// Everyone who is in the channel then hears this, at once or when it is delivered.
+    /// All members of the channel at this moment hear this, at once or when it is delivered.
     fn tell(&mut self, event: Event, lag: bool) {
         if lag {
             let event = Arc::new(event);

@@ -50,7 +50,7 @@ pub(crate) fn initial(
             tell("an earlier proposal has used the parent up (O-7)")
         });
         if pi.joins(me) {
-            // Somebody who knows the head from a try that failed judges as a member does.
+            // A waiting member that knows the head from a failed try judges as a member does.
             let known = before.head().filter(|head| head.link.packet == parent);
             let fits = known.is_none_or(|head| head.link == pi.parent && head.members == pi.before);
             let right = verdict.is_ok() == (!used && fits);
@@ -123,7 +123,7 @@ pub(crate) fn ended(
     watch.demand(rule, holds, tell);
 }
 
-/// Somebody left (T-5).
+/// A member left (T-5).
 pub(crate) fn left(
     before: &Resolver,
     member: &Member,
@@ -156,7 +156,7 @@ fn stands_at(resolver: &Resolver, last: PacketId, members: &MemberSet) -> bool {
         && head.is_some_and(|head| head.link.packet == last && head.members == *members)
 }
 
-/// O-8: whoever took its history on trust says so until all have confirmed it.
+/// O-8: a member that took its history on trust says so until all have confirmed it.
 pub(crate) fn firmness(member: &Member, watch: &mut Watch) {
     let resolver = &member.resolver;
     let Some(head) = resolver.head().filter(|_| resolver.is_member()) else {

@@ -1,20 +1,21 @@
-//! Model checking of the server order (rules O-4 to O-11, T-5): the resolvers of [`concilium_server_order`], as they
-//! are, in every state that a bounded run can get to.
+//! Model checking of the server order (rules O-4 to O-11, T-5): the production resolvers of
+//! [`concilium_server_order`], in every state that a bounded run can reach.
 //!
-//! A run is a few members with a [`Member`] each, a server, and a [`Budget`] of what may happen: proposals, aborts,
-//! confirmations, leaves, enters. Members do what an honest session does and choose freely among it; a packet reaches the
-//! server at any time after it was sent. [`Honest`] keeps one order for all, [`Reordering`] shows every member what it
-//! likes. [`explore`] walks through all states, and tells what holds everywhere, what happens somewhere, and a shortest way
-//! to what is broken.
+//! A run is a few members with a [`Member`] each, a server, and a [`Budget`] of what may happen: proposals,
+//! aborts, confirmations, leaves, enters. Members do what an honest session does and choose freely among it;
+//! a packet reaches the server at any time after it was sent. [`Honest`] keeps one order for all,
+//! [`Reordering`] shows every member what it likes. [`explore`] walks through all states. It reports what
+//! holds everywhere, what happens somewhere, and a shortest way to a broken property.
 //!
 //! # What is abstracted
 //!
-//! - The key agreement: all of M send one share after they have accepted the initial packet, and the last to arrive is the
-//!   final packet. That the initiator must send one too is K-7, and needed: were its initial packet its share, somebody who
-//!   enters could be brought into a session by a proposal that the members have rejected.
-//! - Signatures: nobody sends in another's name, and no member lies.
-//! - Who can read a confirmation: whoever has the subsession. Behind the reordering server confirmations are no packets;
-//!   instead every pair exchanges them in every state, on copies.
+//! - The key agreement: all of M send one share after they have accepted the initial packet, and the last to
+//!   arrive is the final packet. By K-7 the initiator must send one too, and that is needed: if its initial
+//!   packet were its share, a newcomer could be brought into a session by a proposal that the members have
+//!   rejected.
+//! - Signatures: no member sends in another's name, and none lies.
+//! - Reading a confirmation: members in the subsession can. Behind the reordering server confirmations are no
+//!   packets; instead every pair exchanges them in every state, on copies.
 //! - Delivery that lags: left out unless [`Scope::lag`] asks for it, as its field says.
 
 mod explore;

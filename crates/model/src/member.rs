@@ -17,7 +17,7 @@ pub struct Member {
     pub resolver: Resolver,
     /// Everyone in the channel, as far as it has heard.
     pub channel: MemberSet,
-    /// Who has taken part in the running operation.
+    /// The members that have taken part in the running operation.
     shares: MemberSet,
     /// A proposal of its own is on the way.
     asked: bool,
@@ -34,7 +34,8 @@ pub struct Member {
     stay: u8,
     /// For O-7: the parents that proposals have named since it came, or was last a member.
     pub(crate) named: BTreeSet<PacketId>,
-    /// For O-8: it took its history on trust, and who has confirmed the newest operation to it since.
+    /// For O-8: whether it took its history on trust, and the members that have confirmed the newest
+    /// operation to it since.
     pub(crate) adopted: bool,
     pub(crate) heard: MemberSet,
 }
@@ -70,7 +71,7 @@ impl Member {
         self.end(last, &initial.id, None, &mut watch);
     }
 
-    /// All of `members`, who hold the same, have confirmed it.
+    /// All of `members`, which hold the same, have confirmed it.
     pub(crate) fn begin_confirmed(&mut self, members: &MemberSet) {
         if let Some(link) = self.resolver.claim() {
             for other in members.minus(&MemberSet::of(self.resolver.me().clone())).iter() {
@@ -81,7 +82,7 @@ impl Member {
         self.spoken = true;
     }
 
-    /// T-11: with nobody left to wait for, starts a session.
+    /// T-11: without seniors and hopefuls, founds a session.
     fn found_if_alone(&mut self) -> bool {
         if self.resolver.is_synchronised() || !self.seniors.is_empty() {
             return false;
@@ -96,8 +97,7 @@ impl Member {
         true
     }
 
-    /// Whether the resolver holds that it is a member, and nothing says that the others may have gone on without it
-    /// (T-10).
+    /// Whether the resolver is a member and not perhaps excluded (T-10).
     #[must_use]
     pub fn is_sure(&self) -> bool {
         self.resolver.is_member() && !self.perhaps_excluded() && !self.is_being_excluded()
@@ -108,7 +108,7 @@ impl Member {
         running.is_some_and(|running| running.excludes(self.resolver.me()))
     }
 
-    /// docs/decisions/0013: somebody whom an operation excluded that seemed to fail keeps quiet.
+    /// docs/decisions/0013: a perhaps excluded member keeps quiet.
     pub(crate) fn perhaps_excluded(&self) -> bool {
         let failed =
             |record: &Record| !record.outcome.is_success() && record.exclude.contains(self.resolver.me());
@@ -205,7 +205,7 @@ impl Member {
                 if running.after.contains(author) && !is_whole(&running) {
                     self.shares.insert(author.clone());
                 }
-                // T-10: who is being excluded cannot tell.
+                // T-10: a member that is being excluded cannot tell.
                 if running.after.contains(self.resolver.me()) && self.shares == running.after {
                     self.end(id, of, None, watch);
                 }
@@ -225,7 +225,7 @@ impl Member {
             self.asked = false;
         }
         if !self.resolver.is_synchronised() {
-            // docs/decisions/0011: who is a member, or may become one, is waited for.
+            // docs/decisions/0011: seniors and hopefuls are waited for.
             let others = initial.before.union(&initial.after).intersection(channel);
             self.seniors = self.seniors.union(&others);
             self.seniors.remove(&me);
@@ -246,7 +246,7 @@ impl Member {
         }
     }
 
-    /// A packet that would end the operation of `initial`, with success unless `aborted_by` somebody.
+    /// A packet that would end the operation of `initial`, with success unless `aborted_by` names a member.
     fn end(&mut self, last: PacketId, initial: &PacketId, aborted_by: Option<&MemberId>, watch: &mut Watch) {
         let before = self.resolver.clone();
         let verdict = match aborted_by {
@@ -298,7 +298,7 @@ impl Member {
         if self.resolver.is_member() {
             self.named.clear();
         }
-        // Alone, or outside, there is nobody to be confirmed by.
+        // A lone or waiting member has no others that confirm.
         let head = self.resolver.head().filter(|_| self.resolver.is_member());
         self.adopted &= head.is_some_and(|head| head.members.len() > 1);
     }
@@ -323,7 +323,7 @@ impl Member {
     }
 }
 
-/// O-9: what brings nobody in is a single packet.
+/// O-9: an operation without joiners is a single packet.
 pub(crate) fn is_whole(initial: &Initial) -> bool {
     initial.after.is_subset(&initial.before)
 }

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use concilium_core::{MemberId, MemberSet, PacketId};
 use concilium_server_order::{Link, packet_id};
 
-/// What a packet says. Authenticity is given: nobody sends in another's name.
+/// The contents of a packet. Authenticity is given: no member sends in another's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Body {
-    /// Opens an operation (O-2). If it brings nobody in, the packet is the whole operation (O-9).
+    /// Opens an operation (O-2). Without joiners, the packet is the whole operation (O-9).
     Proposal {
-        /// Where its author stands.
+        /// Its author's place in the chain.
         parent: Link,
         /// M'.
         before: MemberSet,
         /// M.
         after: MemberSet,
     },
-    /// The author's part in the operation of this initial packet (O-3). All of M send one once they have accepted it,
-    /// its author too, as the confirmation of K-7 demands, and the last to arrive ends the operation.
+    /// The author's part in the operation of this initial packet (O-3). All of M, also its author, send one
+    /// once they have accepted it, as the confirmation of K-7 demands. The last to arrive ends the operation.
     Share(PacketId),
     /// Ends the operation of this initial packet as failed (O-11).
     Abort(PacketId),
@@ -27,7 +27,8 @@ pub enum Body {
     Claim {
         /// What it confirms.
         link: Link,
-        /// Who has the keys of this subsession can read it; named by the packet that began it.
+        /// Members with the keys of this subsession can read it. The subsession is named by the packet that
+        /// began it.
         subsession: PacketId,
     },
 }
@@ -35,10 +36,10 @@ pub enum Body {
 /// A packet on its way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Packet {
-    /// Who sent it.
+    /// Its sender.
     pub author: MemberId,
-    /// Counts the author's packets. Its only byte: with the author it makes every packet another one, and does not
-    /// depend on what others send meanwhile, so that different orders of sending meet in one state.
+    /// Counts the author's packets. Its only byte. With the author it makes every packet unique. It does not
+    /// depend on what others send meanwhile, so different orders of sending meet in one state.
     pub number: u8,
     /// What it says.
     pub body: Body,
@@ -95,18 +96,18 @@ impl fmt::Display for Names<'_> {
 /// What the channel tells a member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
-    /// A packet, with its id and everyone who was in the channel then.
+    /// A packet, with its id and the members of the channel at that moment.
     Packet {
         /// The packet.
         packet: Arc<Packet>,
         /// Its id (O-1).
         id: PacketId,
-        /// Who was there.
+        /// The members of the channel.
         channel: MemberSet,
     },
-    /// Somebody came.
+    /// A member entered.
     Entered(MemberId),
-    /// Somebody left; who remains.
+    /// A member left; the remaining ones.
     Left(MemberId, MemberSet),
 }
 

@@ -9,7 +9,7 @@ use crate::watch::{Rule, Sight, Watch};
 
 /// A state of either server.
 pub trait Run {
-    /// Everyone who is in the channel.
+    /// The members of the channel.
     fn members(&self) -> impl Iterator<Item = &Member>;
 
     /// Whether these two have been told the same, each from when it came.
@@ -19,7 +19,7 @@ pub trait Run {
     fn watch(&self) -> &Watch;
 }
 
-/// A state that holds what it must, or how it does not.
+/// Whether a state has the properties, or how it fails them.
 pub(crate) type Verdict = Result<(), String>;
 
 /// Pairs of members, each once.
@@ -38,7 +38,7 @@ fn together(one: &Member, other: &Member) -> bool {
     mutual && one.is_sure() && other.is_sure()
 }
 
-/// The same operation, by members who count from their own beginning.
+/// The same operation, by members that count from their own beginning.
 fn same(one: &Record, other: &Record) -> bool {
     let number = one.number;
     *one == Record {
@@ -47,7 +47,7 @@ fn same(one: &Record, other: &Record) -> bool {
     }
 }
 
-/// O-5: whoever was told the same holds the same.
+/// O-5: members that were told the same hold the same.
 pub(crate) fn agreement<R: Run>(run: &R) -> Verdict {
     for (one, other) in pairs(run).filter(|(one, other)| together(one, other)) {
         let (one, other) = (&one.resolver, &other.resolver);
@@ -69,7 +69,7 @@ pub(crate) fn agreement<R: Run>(run: &R) -> Verdict {
     Ok(())
 }
 
-/// O-4, O-11, T-5: an operation has one end for all who can see how it ends. Whom it excludes cannot (T-10).
+/// O-4, O-11, T-5: an operation has one end for all who can see how it ends. Excluded members cannot (T-10).
 pub(crate) fn one_end<R: Run>(run: &R) -> Verdict {
     let records = |member: &Member| -> Vec<Record> {
         let me = member.resolver.me().clone();
@@ -112,7 +112,8 @@ pub(crate) fn one_end<R: Run>(run: &R) -> Verdict {
     Ok(())
 }
 
-/// O-5: the chain hash takes in every packet as it was accepted, and the end of one operation is the parent of the next.
+/// O-5: the chain hash covers every packet as it was accepted, and the end of one operation is the parent of
+/// the next.
 pub(crate) fn chain<R: Run>(run: &R) -> Verdict {
     for member in run.members() {
         let history = member.resolver.history();
@@ -185,7 +186,7 @@ pub(crate) fn binding<R: Run>(run: &R) -> Verdict {
     Ok(())
 }
 
-/// O-10: an honest channel makes nobody accuse anybody.
+/// O-10: behind an honest channel no member accuses another.
 pub(crate) fn peace<R: Run>(run: &R) -> Verdict {
     for member in run.members() {
         if let Some((other, _)) = member.resolver.differences().first_key_value() {
@@ -208,7 +209,7 @@ pub(crate) fn peace<R: Run>(run: &R) -> Verdict {
     Ok(())
 }
 
-/// Both confirm to each other what they hold: who heard what, for those who have something to confirm.
+/// Both confirm to each other what they hold, if they have something to confirm. Returns what each heard.
 fn exchange(one: &Member, other: &Member) -> Vec<(String, Confirmation)> {
     let hear = |one: &Member, other: &Member| {
         let claim = other.resolver.claim()?;
@@ -224,8 +225,8 @@ fn exchange(one: &Member, other: &Member) -> Vec<(String, Confirmation)> {
         .collect()
 }
 
-/// O-10, A-24: when two members have confirmed to each other, a difference is reported by one of them at once, or
-/// when its running operation ends; and nothing else is.
+/// O-10, A-24: when two members have confirmed to each other, one of them reports a difference at once, or
+/// when its running operation ends. Only differences are reported.
 pub(crate) fn discovery<R: Run>(run: &R) -> Verdict {
     for (one, other) in pairs(run).filter(|(one, other)| together(one, other)) {
         let (Some(ours), Some(theirs)) = (one.resolver.claim(), other.resolver.claim()) else {
@@ -250,8 +251,8 @@ pub(crate) fn discovery<R: Run>(run: &R) -> Verdict {
     Ok(())
 }
 
-/// Whether `one` waits for the end of its operation to judge what `other` says, and then reports it, when that end is
-/// not the one that `other` has.
+/// Whether `one` waits for the end of its operation to judge `other`'s confirmation, and reports it if its
+/// own end differs.
 fn reported_later(one: &Member, other: &Member) -> bool {
     let mut resolver = one.resolver.clone();
     let (me, them) = (resolver.me().clone(), other.resolver.me());
@@ -265,7 +266,7 @@ fn reported_later(one: &Member, other: &Member) -> bool {
         && resolver.differences().contains_key(them)
 }
 
-/// Whether two members who believe to be in one session hold different histories, and find out.
+/// Whether two members that believe to be in one session hold different histories, and find out.
 fn difference_found<R: Run>(run: &R) -> bool {
     pairs(run)
         .filter(|(one, other)| together(one, other))
@@ -411,7 +412,7 @@ pub(crate) fn honest<M: Model<State: Run>>() -> Vec<Property<M>> {
     all
 }
 
-/// What is asked behind a server that shows everyone what it likes.
+/// The properties behind a server that shows each member what it likes.
 pub(crate) fn reordering<M: Model<State: Run>>() -> Vec<Property<M>> {
     use Property as P;
     let mut all = steps();

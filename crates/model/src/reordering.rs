@@ -15,11 +15,12 @@ use crate::properties::{self, Run};
 use crate::scope::{Budget, Scope};
 use crate::watch::Watch;
 
-/// Everybody behind a server that may show each member any packet, in any order, or never, and make up that others
-/// leave. It cannot forge packets, and does not hear confirmations: those are tried in every state.
+/// All members behind a server that may show each member any packet, in any order or never, and make up
+/// leaves of others. It cannot forge packets. It does not carry confirmations: those are tried in every
+/// state.
 #[derive(Clone, Debug)]
 pub struct Reordering {
-    /// How much happens. What enters is spent on members that come again, to whom everything may be shown anew.
+    /// How much happens. Enters are spent on members that come again, to which everything may be shown anew.
     pub scope: Scope,
     /// How often each packet may be shown to one member during a stay.
     pub showings: u8,
@@ -30,7 +31,7 @@ pub struct Reordering {
 pub enum Trick {
     /// A member sends a packet: the server has it from then on.
     Send(MemberId, Body),
-    /// The server shows somebody a packet.
+    /// The server shows a member a packet.
     Show(MemberId, Arc<Packet>),
     /// The server tells the first that the second has left.
     Hide(MemberId, MemberId),
@@ -91,8 +92,8 @@ impl Run for Views {
         self.present.values().map(AsRef::as_ref)
     }
 
-    /// The server tells nobody the same, so only the chain hash can say who holds the same: with equal hashes, and
-    /// nothing running, two must agree on everything.
+    /// The server tells members different things, so only the chain hash can say which members hold the same.
+    /// With equal hashes and no running operation, two members must agree on everything.
     fn same_place(&self, one: &MemberId, other: &MemberId) -> bool {
         let link = |name| {
             let resolver = &self.present.get(name)?.resolver;

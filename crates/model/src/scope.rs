@@ -8,7 +8,8 @@ use concilium_server_order::{Initial, Resolver};
 use crate::member::Member;
 use crate::packet::Body;
 
-/// How often each thing may still happen. What an operation needs to finish is not counted, as it ends by itself.
+/// How often each thing may still happen. The packets that finish an operation are not counted, as it ends by
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Budget {
     /// Proposals that members send.
@@ -37,22 +38,22 @@ impl Budget {
     }
 }
 
-/// What is explored: who there is, how it begins, and how much happens.
+/// The scope of an exploration: the members, the beginning, and how much happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// Everyone, by name.
     pub names: MemberSet,
     /// How many of them are members of the session to begin with, the first by name. The others wait.
     pub grown: usize,
-    /// How many are in the channel to begin with, members and those who wait.
+    /// How many are in the channel to begin with, members and waiting members.
     pub present: usize,
     /// How much happens.
     pub budget: Budget,
-    /// Whether what the channel delivers reaches each member some time later, another time for each. Without, it
-    /// reaches all at once. The second loses nothing: a member that acts late is one whose packet was long on its
-    /// way to the channel, which has no order.
+    /// Whether deliveries reach each member some time later, at a time of its own. If not, they reach all at
+    /// once. That loses no behaviour: a member that acts late is like one whose packet was long on its way to
+    /// the channel, where there is no order.
     pub lag: bool,
-    /// The operations that members propose bring in or put out at most so many.
+    /// The most members that a proposed operation includes or excludes.
     pub change: usize,
 }
 
@@ -88,8 +89,8 @@ impl Scope {
         }
     }
 
-    /// Everyone who is in the channel at the beginning. The members have had one operation that included all but the
-    /// first, and have confirmed it; the resolvers were led there by the packets that do so.
+    /// The members of the channel at the beginning. One operation has included all members except the first,
+    /// and all have confirmed it. The resolvers were led there by those packets.
     pub(crate) fn beginning(&self) -> Vec<Arc<Member>> {
         let channel: MemberSet = self.names.iter().take(self.present).cloned().collect();
         let members: MemberSet = self.names.iter().take(self.grown).cloned().collect();

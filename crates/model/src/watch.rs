@@ -30,13 +30,13 @@ pub enum Rule {
     ForUs,
     /// One packet is one step (O-9).
     OnePacket,
-    /// An honest channel accuses nobody (O-10).
+    /// Behind an honest channel no member is accused (O-10).
     NoAccusation,
     /// The first end counts, abort or not (O-11).
     FirstEnd,
     /// A leave ends the operation (T-5).
     LeaveEnds,
-    /// Whoever an operation excludes cannot be sure that it has failed (T-10).
+    /// An excluded member cannot be sure that the operation has failed (T-10).
     PerhapsExcluded,
 }
 
@@ -51,11 +51,11 @@ pub enum Sight {
     LostToRunning,
     /// A proposal comes after an operation has used its parent.
     LostToFinished,
-    /// Somebody of M is not there any more when the proposal comes.
+    /// A member of M is not there any more when the proposal comes.
     Absent,
-    /// Somebody outside rejects a proposal whose parent an earlier one has used.
+    /// A waiting member rejects a proposal whose parent an earlier one has used.
     Remembered,
-    /// A proposal leaves somebody outside out.
+    /// A proposal does not include a waiting member.
     NotIncluded,
     /// An abort ends an operation.
     Aborted,
@@ -65,13 +65,13 @@ pub enum Sight {
     LateShare,
     /// A leave ends an operation.
     Left,
-    /// Somebody whom an operation excludes sees it fail and cannot be sure.
+    /// An excluded member sees the operation fail and cannot be sure.
     PerhapsExcluded,
-    /// Somebody has all the others' confirmation of the history that it took on trust.
+    /// A member has all the others' confirmation of the history that it took on trust.
     Firm,
     /// A confirmation of an earlier operation.
     Older,
-    /// Somebody starts a session of its own, its seniors gone (T-11).
+    /// A waiting member founds a session, its seniors gone (T-11).
     Founded,
 }
 
@@ -111,7 +111,7 @@ impl Sights {
     }
 }
 
-/// What is noted. No part of what makes two states the same, but for the fault.
+/// What is noted. It does not distinguish states, except for the fault.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     /// The first rule that was broken.

@@ -14,7 +14,7 @@ use super::EventKind;
 pub struct Scenario {
     /// The file's name, as messages give it.
     pub file: String,
-    /// Who takes part, on what terms.
+    /// The members, and the parts and settings of their sessions.
     pub setup: Setup,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -29,7 +29,7 @@ pub struct Setup {
     pub gka: Option<Gka>,
     /// The cipher, if the file names one.
     pub cipher: Option<Cipher>,
-    /// Everybody's settings.
+    /// The settings of all sessions.
     pub settings: Settings,
 }
 
@@ -49,7 +49,7 @@ pub struct Step {
 pub enum Command {
     /// A member does something.
     Member {
-        /// Who.
+        /// Its name.
         who: MemberId,
         /// What.
         act: Act,
@@ -58,7 +58,7 @@ pub enum Command {
     },
     /// The channel delivers.
     Deliver {
-        /// So many events; none: whatever is queued now.
+        /// This many events. None: all that are queued now.
         count: Option<usize>,
         /// To this member alone; none: to everyone.
         to: Option<MemberId>,
@@ -112,15 +112,15 @@ pub enum Refusal {
 /// What the server does to the order, or to one member's view of it.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Puts someone out.
+    /// Puts a member out.
     Kick(MemberId),
     /// No more packets from or to a member are lost.
     Heal(MemberId),
-    /// Loses the next so many packets that this member sends.
+    /// Loses this many of the next packets that this member sends.
     DropFrom(usize, MemberId),
-    /// Loses the next so many packets that are for this member.
+    /// Loses this many of the next packets for this member.
     DropTo(usize, MemberId),
-    /// Delivers the next so many events twice.
+    /// Delivers this many of the next events twice.
     Duplicate(usize),
     /// Shows this member the next two events in the other order.
     Swap(MemberId),
@@ -135,29 +135,29 @@ pub enum Fault {
 /// What must be so.
 #[derive(Clone, Debug)]
 pub enum Expectation {
-    /// The members of the session, as someone sees them.
+    /// The members of the session, as one member sees them.
     Members(MemberId, MemberSet),
-    /// Who is in the channel.
+    /// The members of the channel.
     Channel(MemberSet),
-    /// Where someone's session stands.
+    /// The state of a member's session.
     State(MemberId, SessionState),
-    /// All bodies in someone's timeline, in order.
+    /// All bodies in a member's timeline, in order.
     Log(MemberId, Vec<String>),
-    /// Some of the bodies in someone's timeline.
+    /// Some of the bodies in a member's timeline.
     LogHas(MemberId, Vec<String>),
     /// The bodies of a message's parents.
     Parents(MemberId, String, Vec<String>),
-    /// Everyone has seen a message, and someone knows it.
+    /// All have seen a message, as a member knows.
     Acked(MemberId, String),
-    /// These have not seen a message, as far as someone knows.
+    /// These have not seen a message, as far as a member knows.
     Unacked(MemberId, String, MemberSet),
-    /// Who has given a sign of life since someone spoke last.
+    /// The members that have given a sign of life since this one spoke last.
     Present(MemberId, MemberSet),
     /// The kinds of warning in force.
     Warnings(MemberId, Kinds),
     /// The kinds of warning that there ever were.
     Warned(MemberId, Kinds),
-    /// Something happened to someone since this was last expected.
+    /// An event occurred to a member since this was last expected.
     Event(MemberId, EventKind),
     /// It did not.
     NoEvent(MemberId, EventKind),
@@ -165,7 +165,7 @@ pub enum Expectation {
     Same(Vec<MemberId>),
     /// They are not.
     Differ(Vec<MemberId>),
-    /// Whatever someone ever held does not open any packet with this body.
+    /// The states that a member ever held open no packet with this body.
     Secret(MemberId, String),
     /// So many packets were sent since the mark.
     Packets(Bound, u64),

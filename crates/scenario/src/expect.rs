@@ -62,7 +62,7 @@ fn log(session: &dyn AnySession) -> Vec<String> {
         .collect()
 }
 
-/// What a member has before its eyes: its session, or, if its process has vanished, what that had shown by then.
+/// What a member sees: its session, or, if its process has vanished, what that had shown by then.
 enum Screen<'n> {
     Running(&'n dyn AnySession),
     Vanished(Box<dyn AnySession>),
@@ -153,7 +153,7 @@ impl Run {
                 compare_kinds(kinds, &warnings.map(|warning| warning.kind).collect())
             }
             Expectation::Warned(who, kinds) => {
-                // What the session remembers, and what it ever told, in an earlier life too.
+                // What the session remembers and ever told, also before a restart.
                 let mut seen = self.screen(who)?.warnings().ever().clone();
                 seen.extend(self.warned.get(who).into_iter().flatten());
                 compare_kinds(kinds, &seen)
@@ -255,7 +255,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// In what two views differ. Keys that neither has are none that they share.
+    /// The differences of two views. Keys that neither has are not shared keys.
     fn difference(&self, other: &View<'_>) -> Option<String> {
         let tell = |what: &str, ours: String, theirs: String| {
             Some(format!(
@@ -314,7 +314,8 @@ fn compare_kinds(kinds: &Kinds, seen: &BTreeSet<WarningKind>) -> Result<(), Mism
 mod tests {
     use super::*;
 
-    /// Honest sessions never have one id for two sets of keys, so no scenario can show that it would be noticed.
+    /// Honest sessions never have one id for two sets of keys, so no scenario can show that this would be
+    /// noticed.
     #[test]
     fn k07_same_means_the_same_in_every_respect() {
         let (alice, bob) = (MemberId::new("alice").unwrap(), MemberId::new("bob").unwrap());

@@ -1,7 +1,8 @@
 //! Scenarios: text files that drive a whole group of real sessions over a simulated channel.
 //!
-//! The language is described in `docs/scenarios.md`, examples are in `scenarios/`. [`run_file`] runs a file and
-//! writes a report, a trace or JSON; [`run_text`] does the same with a text in memory; [`parse`] only reads.
+//! The language is described in `docs/scenarios.md`, examples are in `scenarios/`. [`run_file`] runs a file
+//! and writes a report, a trace or JSON; [`run_text`] does the same with a text in memory; [`parse`] only
+//! reads.
 //!
 //! A run is deterministic: the same text and [`Options`] give the same output to the last byte.
 //!
@@ -50,11 +51,11 @@ pub struct Options {
     pub trace: bool,
     /// Write one JSON object for every channel event and session event, and nothing else.
     pub json: bool,
-    /// The key agreement, whatever the file says.
+    /// The key agreement, overriding the file's.
     pub gka: Option<Gka>,
-    /// The cipher, whatever the file says.
+    /// The cipher, overriding the file's.
     pub cipher: Option<Cipher>,
-    /// Restart every process from its snapshot after each input: nobody must notice.
+    /// Restart every process from its snapshot after each input: no member must notice.
     pub restart: bool,
 }
 

@@ -10,7 +10,7 @@ use concilium_session::{Everybody, Moderators, Settings};
 
 use super::parse::duration;
 
-/// Everybody's settings, and the two figures as the file gives them, so that they may stand in any order.
+/// The settings of all sessions, and the two figures as the file gives them, in any order.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     /// The settings so far.

@@ -16,10 +16,10 @@ use super::words::{Word, split};
 /// Words that mean something where a member's name may stand.
 const RESERVED: [&str; 3] = ["server", "none", "any"];
 
-/// Reads a scenario; `file` is the name that messages give.
+/// Reads a scenario. `file` is its name in error messages.
 ///
 /// # Errors
-/// The first line that is not one of the language, or that names what is not declared.
+/// The first line that is not in the language, or that uses an undeclared name.
 pub fn parse(file: &str, text: &str) -> Result<Scenario, ParseError> {
     let mut scenario = Scenario {
         file: file.to_owned(),

@@ -1,4 +1,4 @@
-//! `expect secret`: what someone cannot read, with all that it ever held.
+//! `expect secret`: what a member cannot read, with all that it ever held.
 
 use concilium_core::Context;
 use concilium_core::MemberId;
@@ -11,12 +11,12 @@ use concilium_testkit::rng::seeded;
 
 use super::runner::Mismatch;
 
-/// Fails if `who` can read a packet with this body, or if no other member can: then there is no such secret, and
-/// an expectation about it would hold for nothing.
+/// Fails if `who` can read a packet with this body. Fails too if no other member can: there is then no such
+/// secret, and the expectation would say nothing.
 ///
-/// `who` is given every packet of the run, those that the server lost too, and uses every state that it ever
-/// had. Wherever it was told less than the others or was told to leave, it also listens on from the state it
-/// had then, ignoring that it is out.
+/// `who` is given every packet of the run, also those that the server lost, and uses every state that it ever
+/// had. Where it was told less than the others, or was told to leave, it also listens on from the state that
+/// it had then.
 pub(super) fn check(network: &NetworkOf<Parts>, who: &MemberId, body: &str) -> Result<(), Mismatch> {
     let expected = format!("that {who} has no key for \"{body}\", and that another member has one");
     let mut honest = network.members().filter(|member| *member != who);
@@ -90,7 +90,7 @@ fn listens_on(
     body: &str,
 ) -> Result<Option<usize>, Mismatch> {
     let mut session = network.copy(who, &held.snapshot)?;
-    // What it says is heard by nobody, so any randomness will do.
+    // Its outputs go nowhere, so any randomness will do.
     let mut rng = seeded(0);
     for (at, event) in network.channel().order_from(held.position) {
         if let ChannelEvent::MemberEntered { member } | ChannelEvent::MemberLeft { member } = event

@@ -1,4 +1,4 @@
-//! What happened, as lines for people or as JSON objects. Both show the same fields; secrets are in none, because no
+//! Events, as lines for people or as JSON objects. Both show the same fields. None holds a secret, because no
 //! event carries one.
 
 use std::io::{self, Write};

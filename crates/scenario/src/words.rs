@@ -16,8 +16,8 @@ impl Word {
     }
 }
 
-/// Splits a line at its spaces. `#` starts a comment, text in double quotes is one word; there are no escapes, so
-/// that what stands between the quotes is the text itself.
+/// Splits a line at its spaces. `#` starts a comment, text in double quotes is one word. There are no
+/// escapes: the characters between the quotes are the text.
 pub(super) fn split(line: &str) -> Result<Vec<Word>, String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();

@@ -25,7 +25,7 @@ pub(super) enum Command {
     Part,
     /// Trust the key that this member has shown.
     Trust(MemberId),
-    /// Who is in.
+    /// Shows the members.
     Members,
     /// What has not been seen by everyone.
     Acks,
@@ -37,7 +37,7 @@ pub(super) enum Command {
     Help,
 }
 
-/// Why a line is not understood.
+/// The reason why a line is not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum CommandError {
@@ -52,7 +52,7 @@ pub(super) enum CommandError {
     /// A command about one member, with several.
     #[error("/{0} takes one name at a time; a space in a name is written \\x20")]
     OneName(&'static str),
-    /// A command about nobody, with something behind it.
+    /// A command that takes no name, with something behind it.
     #[error("/{0} stands alone on its line")]
     Alone(&'static str),
     /// A name that is none.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 /// The longest line, in bytes: a message of the longest body.
 const MAX_LINE_BYTES: usize = concilium::encryptor::MAX_BODY_BYTES;
 
-/// Lines that wait, at most: whoever writes faster than we send waits too.
+/// The most lines that wait: a writer that is faster than we send waits too.
 const MAX_WAITING: usize = 16;
 
 /// What came.
@@ -19,8 +19,8 @@ pub(super) enum Line {
     TooLong,
 }
 
-/// Reads standard input in a thread of its own, as such reads cannot be interrupted. The thread ends with the input,
-/// or with the process.
+/// Reads standard input in a thread of its own, as such reads cannot be interrupted. The thread ends with the
+/// input, or with the process.
 pub(super) fn lines() -> io::Result<mpsc::Receiver<Line>> {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     let read = move || {
@@ -35,7 +35,7 @@ pub(super) fn lines() -> io::Result<mpsc::Receiver<Line>> {
     Ok(receiver)
 }
 
-/// The next line; none at the end, or if the input breaks. Memory is bounded, whatever comes.
+/// The next line. None at the end, or if the input breaks. Memory is bounded for any input.
 fn next_line(input: &mut impl BufRead) -> Option<Line> {
     let mut line = Vec::new();
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX) + 1;

@@ -34,7 +34,7 @@ impl Numbers {
     }
 }
 
-/// A line for an event that is neither a message nor an acknowledgement; none if the user need not know.
+/// A line for an event, except for messages and acknowledgements. None if the user need not know.
 pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
     let me = session.me();
     Some(match event {
@@ -99,7 +99,7 @@ pub(super) fn event(event: &Event, session: &dyn AnySession) -> Option<String> {
     })
 }
 
-/// Why a proposal of somebody else comes to nothing (O-12).
+/// Why a proposal of another member is forbidden (O-12).
 fn forbidden(by: &MemberId, change: &Change, why: &str) -> String {
     format!(
         "{} wants to {}, which the rules of this session forbid to them; nothing comes of it: {why}",
@@ -197,7 +197,7 @@ fn advice(warning: &Warning) -> String {
     }
 }
 
-/// Who wrote what, and what it answers where that is not the line above.
+/// The author and the text, and the message that it answers where that is not the line above.
 pub(super) fn message(
     numbers: &mut Numbers,
     session: &dyn AnySession,

@@ -27,7 +27,7 @@ pub(crate) enum DemoError {
     Disagreement {
         /// When it was noticed.
         step: String,
-        /// Who disagrees on what.
+        /// Members disagree.
         found: Vec<String>,
     },
     /// A warning, where nothing is wrong.
@@ -35,7 +35,7 @@ pub(crate) enum DemoError {
         "{member} has raised a warning where nothing was wrong: {warning}. If the machine is not overloaded, this is a bug, please report it"
     )]
     Warned {
-        /// Who.
+        /// Its name.
         member: MemberId,
         /// What.
         warning: String,
@@ -45,18 +45,18 @@ pub(crate) enum DemoError {
         "an operation failed as {member} sees it: {cause}. If the machine is not overloaded, this is a bug, please report it"
     )]
     OperationFailed {
-        /// Who says so.
+        /// The member that says so.
         member: MemberId,
         /// Why it failed.
         cause: String,
     },
-    /// Who was excluded can read what was said later, or we could not tell.
+    /// The excluded member can read what was said later, or we could not tell.
     #[error("{0}; this is a bug, please report it")]
     Exclusion(String),
     /// The connections on this machine do not work.
     #[error("{member} cannot go on: {what}")]
     Trouble {
-        /// Who.
+        /// Its name.
         member: MemberId,
         /// What happened.
         what: String,

@@ -1,17 +1,17 @@
-//! Whether somebody excluded can read on.
+//! Whether an excluded member can read on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use concilium::MemberId;
 
-/// Packets by which somebody said something, as they stood on the channel. One that was sent again counts once.
+/// Packets with data, as they stood on the channel. A packet that was sent again counts once.
 pub(super) type Spoken = BTreeSet<Arc<[u8]>>;
 
 /// What was said up to an exclusion.
 #[derive(Debug)]
 pub(super) struct Excluded {
-    /// Who was excluded.
+    /// The excluded member.
     pub(super) whom: usize,
     /// All that was said until then.
     pub(super) before: Spoken,
@@ -21,13 +21,14 @@ pub(super) struct Excluded {
     pub(super) sent_until_then: usize,
 }
 
-/// Shows that who was excluded reads nothing that was said later, by `reads`: all that it ever held. And that this
-/// means something: it reads what was said before, and `later` holds all `said_later` messages, as others read them.
+/// Shows that the excluded member reads nothing that was said later, by `reads`: all that it ever held. And
+/// shows that this means something: it reads what was said before, and `later` holds all `said_later`
+/// messages, as others read them.
 ///
-/// Gives what is shown; nothing if nothing was said later.
+/// Returns what is shown. None if nothing was said later.
 ///
 /// # Errors
-/// It is not so; says what is.
+/// It does not hold; the error says what was found.
 pub(super) fn judge(
     name: &MemberId,
     excluded: &Excluded,

@@ -7,7 +7,7 @@ use concilium::{
     AnySession, ChainHash, MemberId, MemberSet, MessageId, Secret, SessionState, SubsessionId, WarningKind,
 };
 
-/// The label under which members derive a value to compare: it depends on the keys, and gives away nothing of them.
+/// The label under which members derive a value to compare: it depends on the keys and does not reveal them.
 const EXPORTER_LABEL: &str = "concilium demo: the same for everyone";
 
 /// What one member holds for true.
@@ -71,12 +71,12 @@ pub(super) struct Expected {
     pub(super) body: Vec<u8>,
     /// The subsession that it was sent in.
     pub(super) subsession: Option<SubsessionId>,
-    /// Who was in it.
+    /// Its members.
     pub(super) readers: MemberSet,
 }
 
-/// Compares what the members of a session hold for true, with each other and with what was said. Says who disagrees
-/// on what.
+/// Compares the views of a session's members with each other and with what was said. The error names the
+/// members that disagree, and on what.
 ///
 /// `fully_acked`: whether all messages must be known to have been seen by all.
 pub(super) fn disagreements(all: &[Facts], expected: &[Expected], fully_acked: bool) -> Vec<String> {
@@ -126,7 +126,7 @@ pub(super) fn disagreements(all: &[Facts], expected: &[Expected], fully_acked: b
             let Some(theirs) = first.messages.get(id) else {
                 continue;
             };
-            // A joiner does not see what came before it (G-9), nor that a message answers that.
+            // A joiner does not see earlier messages (G-9), and not which later ones answer them.
             let seen = |parents: &BTreeSet<MessageId>| -> BTreeSet<MessageId> {
                 let seen_by_both =
                     |id: &&MessageId| first.messages.contains_key(id) && facts.messages.contains_key(id);

@@ -19,7 +19,8 @@ pub(super) struct Process {
     pub(super) driver: Driver,
     /// Packets that came from the channel and say something that we could read, if they are to be kept.
     pub(super) tap: Option<Spoken>,
-    /// The last snapshot while in the session, if it is to be kept: all that the member ever held at that time.
+    /// The last snapshot while in the session, if it is to be kept: all that the member ever held at that
+    /// time.
     pub(super) last_words: Option<Zeroizing<Vec<u8>>>,
     pub(super) keep_last_words: bool,
 }
@@ -44,7 +45,7 @@ pub(super) enum News {
     Message {
         /// Which.
         id: MessageId,
-        /// Who wrote it.
+        /// Its author.
         author: MemberId,
         /// What it says.
         body: Vec<u8>,
@@ -164,8 +165,8 @@ impl Process {
         self.driver.close().await;
     }
 
-    /// Feeds an input; on a local relay nothing ever happens to the connection but a race, so whatever else does is
-    /// trouble.
+    /// Feeds an input. On a local relay a race is the only thing that happens to a connection; anything else
+    /// is trouble.
     fn take(&mut self, input: Input) -> Option<News> {
         let entered = matches!(input, Input::Channel(ChannelEvent::Entered { .. }));
         match &input {

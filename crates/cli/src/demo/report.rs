@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::process::{News, Told};
 use crate::{screen, text};
 
-/// Where the lines go, and what they need to know of earlier ones.
+/// The sink of the lines, and what they need to know of earlier ones.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
@@ -169,7 +169,7 @@ impl Report {
             } => {
                 self.flush_acks(told.at);
                 let number = self.number(id);
-                // Whoever reads down the lines knows what a message answers, unless it is not the line above.
+                // A message answers the line above; only if not, the line says what it answers.
                 let after = match (follows, parents.as_slice()) {
                     (true, _) => String::new(),
                     (false, []) => "   (answers nothing)".to_owned(),
@@ -192,7 +192,7 @@ impl Report {
         }
     }
 
-    /// Tells which messages everybody is now known to have seen.
+    /// Tells which messages are now known to be seen by all.
     pub(super) fn flush_acks(&mut self, at: Time) {
         let mut numbers = std::mem::take(&mut self.acked);
         if numbers.is_empty() {
@@ -289,7 +289,7 @@ impl Report {
         }
     }
 
-    /// Who has not acknowledged a message yet, as far as its author knows.
+    /// The members that have not acknowledged a message yet, as far as its author knows.
     pub(super) fn waits(&self, at: Time, author: usize, id: &MessageId, unacked: &MemberSet) {
         if unacked.is_empty() {
             return;
@@ -304,7 +304,7 @@ impl Report {
         }
     }
 
-    /// How things stand: who sees what.
+    /// The state of each member: what it sees.
     pub(super) fn standing(&self, at: Time, views: &[(Summary, MemberSet)]) {
         for (summary, members) in views {
             if self.json {

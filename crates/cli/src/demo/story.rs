@@ -11,7 +11,7 @@ pub(super) enum Step {
     Part,
 }
 
-/// The story for so many members. Three or more can do without one of them; two make up again.
+/// The story for this many members. Of three or more one is excluded for good; of two it comes back.
 pub(super) fn story(members: usize) -> Vec<Step> {
     let (last, late) = (members.saturating_sub(2), members.saturating_sub(1));
     if members >= 3 {
