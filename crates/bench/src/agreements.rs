@@ -20,10 +20,11 @@ struct Cost {
     round_trips: usize,
 }
 
-/// Establishing, excluding one, including one and a refresh at some sizes, with each of these key agreements: the
-/// processor time of all members together, and the bytes that they send, beside the default's in the same run.
+/// Establishing, excluding one, including one and a refresh at some sizes, with each of these key agreements:
+/// the processor time of all members together, and the bytes that they send, beside the default's in the same
+/// run.
 ///
-/// What newcomers announce before (K-14) is not part of it.
+/// The joiners' announcements (K-14) are not part of it.
 pub fn rows(agreements: &[Gka], sizes: &[usize], report: &mut dyn FnMut(Row)) {
     for &n in sizes {
         let default = operations(Gka::default(), n);
@@ -65,7 +66,7 @@ fn operations(gka: Gka, n: usize) -> BTreeMap<&'static str, Cost> {
             ("refresh", names(0..n)),
         ] {
             if what == "include one" {
-                // Whoever was excluded enters once more, and says so (K-14).
+                // The excluded member enters once more, and announces itself (K-14).
                 group.announce(&names(n - 1..n));
             }
             let cost = measured(&mut group, &after);

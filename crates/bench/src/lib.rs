@@ -1,6 +1,6 @@
-//! What concilium costs, as ratios to the bare primitives that the job cannot do without.
+//! What concilium costs, as ratios to the bare primitives that its task needs.
 //!
-//! - [`measure`]: the one loop that everything is measured with.
+//! - [`measure`]: the one loop that measures everything.
 //! - [`report`]: rows, for people and for tools.
 //! - [`agreements`], [`messages`], [`mls`], [`operations`], [`sessions`], [`transcripts`]: what is measured.
 

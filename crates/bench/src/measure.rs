@@ -24,8 +24,8 @@ impl Effort {
     };
 }
 
-/// How long each of these takes, once: they have their turns one after the other, round after round, so that
-/// whatever else the machine does falls on all alike. The least of the rounds.
+/// How long each of these takes, once: they take turns, round after round, so that other load of the machine
+/// falls on all alike. The least of the rounds.
 pub fn in_turn<const N: usize>(effort: Effort, mut works: [&mut dyn FnMut(); N]) -> [Duration; N] {
     let times = works.each_mut().map(|work| {
         let once = once(*work, 1).max(Duration::from_nanos(1));
@@ -65,7 +65,7 @@ fn once(work: &mut dyn FnMut(), times: u32) -> Duration {
     }) / times
 }
 
-/// The least of some times: whatever else the machine does only ever adds.
+/// The least of some times: other load of the machine only adds.
 pub fn least(times: impl IntoIterator<Item = Duration>) -> Duration {
     times.into_iter().min().unwrap_or_default()
 }

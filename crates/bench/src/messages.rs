@@ -12,13 +12,13 @@ use concilium_testkit::rng::seeded;
 use crate::measure::{Effort, in_turn};
 use crate::report::Row;
 
-/// Seal and open at some sizes, beside one signature (or strict verification) of 64 bytes, one pass of AES-256-GCM
-/// and one of BLAKE3 over the body; and the bytes that a packet adds.
+/// Seal and open at some sizes, beside one signature (or strict verification) of 64 bytes, one pass of
+/// AES-256-GCM and one of BLAKE3 over the body; and the bytes that a packet adds.
 pub fn rows(effort: Effort, report: &mut dyn FnMut(Row)) {
     for bytes in [64, 1024, 16 * 1024] {
         of_size::<NoPadding>("", bytes, effort, report);
     }
-    // With padding, the passes go over what is really encrypted.
+    // With padding, the passes go over the padded bytes.
     for bytes in [64, 1024, 16 * 1024] {
         of_size::<Buckets>(", padded", bytes, effort, report);
     }

@@ -16,8 +16,8 @@ use mls_rs::{ExtensionList, MlsMessage};
 use crate::measure::{Effort, in_turn};
 use crate::report::Row;
 
-/// Including one, excluding one, and a refresh at some sizes, each for who proposes it, who receives it, and who joins:
-/// what we do with a packet from first to last, beside what the library does with its messages.
+/// Including one, excluding one, and a refresh at some sizes, each for the proposer, a receiver and a joiner:
+/// our whole work with a packet, beside the library's with its messages.
 pub fn rows(effort: Effort, sizes: &[usize], report: &mut dyn FnMut(Row)) {
     for &n in sizes {
         for (what, before, after) in [
@@ -71,7 +71,7 @@ impl Operation {
         let alice = name(0);
         let data = self.ours.data(&alice, &self.after);
         let session = self.ours.session().clone();
-        // A key package serves once: what was learned is restored each time, and that is timed and taken off.
+        // A key package serves once: learned ones are restored each time, and that time is taken off.
         let learned = self.ours.people[&alice].gka.export_announcements();
         let mut restored = Mls::new(identity(0), Arc::new(directory(1)));
         let mut random = seeded(2);
@@ -114,7 +114,7 @@ impl Operation {
 
     fn joining(&mut self, effort: Effort) -> [Duration; 2] {
         let joiner = name(self.before.len());
-        // A key package serves once: what was announced is restored each time, and that is timed and taken off.
+        // A key package serves once: the announced one is restored each time, and that time is taken off.
         let announced = self.ours.people[&joiner].gka.export_announcements();
         let mut restored = Mls::new(identity(self.before.len()), Arc::new(directory(self.after.len())));
         let bare = &self.bare;
@@ -200,7 +200,7 @@ impl Bare {
         });
         let (applied, _) = desk.with(Things::default(), || alice.apply_pending_commit());
         applied.unwrap();
-        // Only those who are measured.
+        // Only the measured members.
         for n in 1..before.min(2) {
             let things = Things {
                 key_package: Some(packages[n - 1].1.clone()),

@@ -15,9 +15,9 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use crate::measure::{Effort, elapsed, in_turn, least};
 use crate::report::Row;
 
-/// Establish, include, exclude and refresh at some sizes: the processor time of all members together, beside the
-/// scalar multiplications and signatures that the protocol needs; and what it costs to receive a refresh or an
-/// exclusion, beside one multiplication and one strict verification.
+/// Establish, include, exclude and refresh at some sizes: the processor time of all members together, beside
+/// the scalar multiplications and signatures that the protocol needs; and what it costs to receive a refresh
+/// or an exclusion, beside one multiplication and one strict verification.
 pub fn rows(effort: Effort, sizes: &[usize], report: &mut dyn FnMut(Row)) {
     for &n in sizes {
         let primitives = Primitives::measure(effort);
@@ -90,15 +90,15 @@ fn scalar() -> Scalar {
     Scalar::from_bytes_mod_order([0x5a; 32])
 }
 
-/// All members together. What the protocol needs, with k members who stay and j who come, n = k + j:
+/// All members together. What the protocol needs, with k staying members and j joiners, n = k + j:
 ///
-/// - multiplications: the initiator mixes its fresh factor into all slots but its own, and into the cardinal value;
-///   each joiner multiplies all slots before its own, and the cardinal value (the last one keeps the result); every
-///   member but the last joiner multiplies its own slot once to get the secret.
-/// - ephemeral keys (C-8), each a fixed-base multiplication: one for everybody in an operation with joiners, one for
-///   the initiator in one without.
-/// - signatures: one for each packet; verifications: every packet at every member who takes part, its sender
-///   included, for whom the echo is what counts.
+/// - multiplications: the initiator mixes its fresh factor into all slots except its own, and into the
+///   cardinal value; each joiner multiplies all slots before its own, and the cardinal value (the last one
+///   keeps the result); every member except the last joiner multiplies its own slot once to get the secret.
+/// - ephemeral keys (C-8), each a fixed-base multiplication: one for each member in an operation with
+///   joiners, one for the initiator in one without.
+/// - signatures: one for each packet; verifications: every packet at every member that takes part, also at
+///   its sender, which acts on the echo.
 fn of_all(n: usize, rounds: u32, primitives: &Primitives, report: &mut dyn FnMut(Row)) {
     let alice = name(0);
     let beside = |multiplications, keys, signatures, verifications| {
@@ -142,7 +142,7 @@ fn of_all(n: usize, rounds: u32, primitives: &Primitives, report: &mut dyn FnMut
     measure("refresh", names(0..n), names(0..n));
 }
 
-/// One member who receives a refresh or an exclusion.
+/// One member that receives a refresh or an exclusion.
 fn receiving(n: usize, effort: Effort, report: &mut dyn FnMut(Row)) {
     let target = match n {
         ..=32 => 1.6,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// One figure beside what it cannot be less than.
+/// One figure beside its lower bound.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// What was measured.

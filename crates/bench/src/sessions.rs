@@ -23,11 +23,11 @@ use crate::report::Row;
 /// How many messages come in a row.
 const MESSAGES: u32 = 200;
 
-/// What it costs a session of so many members to take in a message with all that follows from it, beside opening it with
-/// the encryptor alone.
+/// The cost for a session of this many members to take in a message with all that follows from it, beside
+/// opening it with the encryptor alone.
 pub fn rows(effort: Effort, members: usize, report: &mut dyn FnMut(Row)) {
     let (mut handle, mut open) = (handling(members), opening(members));
-    // In turn, so that whatever else the machine does falls on both alike.
+    // In turn, so that other load of the machine falls on both alike.
     let (handled, opened): (Vec<_>, Vec<_>) = (0..effort.rounds).map(|_| (handle(), open())).unzip();
     let (handled, opened) = (least(handled), least(opened));
     let row = Row::time(
@@ -39,7 +39,7 @@ pub fn rows(effort: Effort, members: usize, report: &mut dyn FnMut(Row)) {
     report(row.at_most(1.5));
 }
 
-/// What is sent by the way: acknowledgements and questions who is there, in silence and in talk, counted.
+/// Counts what is sent by the way: acknowledgements and heartbeats, in silence and in talk.
 pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
     const TALK: u32 = 40;
     // Of many, an hour says as much as ten of few.
@@ -59,7 +59,7 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
     for (what, pause) in [("a message each 5 s", 5), ("a message each 5 min", 300)] {
         let before = net.channel().sent().packets;
         for said in 0..TALK as usize {
-            // A stride without a common factor lets everybody speak in turn, and neighbours seldom.
+            // A stride without a common factor lets all members speak in turn, and neighbours seldom.
             let who = name(said * 7 % members);
             net.command(&who, |session, cx| session.send(&[7; 64], cx))
                 .unwrap()
@@ -72,7 +72,7 @@ pub fn chatter(members: usize, report: &mut dyn FnMut(Row)) {
     }
 }
 
-/// A session of so many, two minutes old.
+/// A session of this many members, two minutes old.
 fn group(members: usize) -> Network<Cliques, DefaultEncryptor> {
     let session = SessionName::new("bench").unwrap();
     let everyone = names(0..members).into_iter().collect();
@@ -93,7 +93,8 @@ fn group(members: usize) -> Network<Cliques, DefaultEncryptor> {
     net
 }
 
-/// One member sends in a row; another one takes it in. How long a message takes, each time that the result is called.
+/// One member sends in a row; another one takes it in. How long a message takes, each time that the result is
+/// called.
 fn handling(members: usize) -> impl FnMut() -> Duration {
     let (alice, bob) = (name(0), name(1));
     let mut net = group(members);
@@ -171,8 +172,8 @@ fn opening(members: usize) -> impl FnMut() -> Duration {
     }
 }
 
-/// What one input costs a simulated session, in groups of these sizes, all kept in the simulator: with nothing secret, so that
-/// the sessions' own work shows. The first size is what the others stand beside.
+/// The cost of one input to a simulated session, in groups of these sizes, with parts that hide nothing, so
+/// that the sessions' own work shows. The other sizes are compared with the first.
 pub fn growth(sizes: &[usize], report: &mut dyn FnMut(Row)) {
     let suite = Suite::named(Gka::Plain, Cipher::Plain);
     let mut first = None;

@@ -16,7 +16,8 @@ pub fn rows(effort: Effort, sizes: &[usize], memory: &PeakAlloc, report: &mut dy
     for members in [10, 100] {
         let mut first = None;
         for &n in sizes {
-            // As many messages in all for every size, so that small transcripts are measured as well as large ones.
+            // As many messages in all for every size, so that small transcripts are measured as well as large
+            // ones.
             let repeats = (sizes.last().copied().unwrap_or(n) / n).clamp(1, 50);
             let chats: Vec<_> = (0..repeats).map(|seed| chat(members, n, seed as u64)).collect();
             let mut costs: Vec<Duration> = Vec::new();
@@ -31,7 +32,8 @@ pub fn rows(effort: Effort, sizes: &[usize], memory: &PeakAlloc, report: &mut dy
                         drop(black_box(transcript.insert(entry, Time::ZERO).unwrap()));
                     }
                 });
-                // Each entry's list of parents moved in and was freed or kept; the entries' own array is still here.
+                // Each entry's list of parents moved in and was freed or kept; the entries' own array is
+                // still here.
                 let parents: usize = chat
                     .iter()
                     .map(|entry| entry.parents.capacity() * size_of::<MessageId>())
@@ -104,8 +106,8 @@ fn member(n: usize) -> MemberId {
     MemberId::new(format!("m{n:03}")).unwrap()
 }
 
-/// A conversation: anyone speaks next, having seen all or, one time in four, not the last message, so that the
-/// graph branches and merges.
+/// A conversation: a random member speaks next. It has seen all messages or, one time in four, not the last
+/// one, so that the graph branches and merges.
 fn chat(members: usize, messages: usize, seed: u64) -> Vec<Entry<()>> {
     let mut model = Transcript::new(names(members));
     let mut random = Lcg(seed.wrapping_add(1));

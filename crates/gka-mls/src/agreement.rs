@@ -50,7 +50,7 @@ struct Draft {
 }
 
 impl Mls {
-    /// The key agreement of the member who has this identity.
+    /// The key agreement of the member with this identity.
     #[must_use]
     pub fn new(identity: Identity, directory: Arc<dyn Directory>) -> Self {
         let desk = Desk::default();
@@ -126,8 +126,8 @@ impl Mls {
         draft
     }
 
-    /// Why no draft could be made. The library does not say whose fault it is, so each that it can be is tried alone; this
-    /// happens when a member publishes keys that nobody can encrypt to, and in no honest run.
+    /// Why no draft could be made. The library does not name the culprit, so each possible one is tried
+    /// alone. This happens only when a member publishes keys that cannot be encrypted to.
     fn blame(
         &self,
         state: Option<&State>,
@@ -169,7 +169,7 @@ impl Mls {
         change: &Change,
     ) -> Result<Epoch, ReceiveError> {
         let ours = proposal.filter(|proposal| Some(proposal.fingerprint) == change.fingerprint);
-        // Somebody else has our identity key, or the packet was accepted before.
+        // A thief has our identity key, or the packet was accepted before.
         let ours = ours.ok_or_else(|| failed(None, Reason::ContributionChanged))?;
         if ours.base != state.map(|state| state.subsession) {
             return Err(failed(None, Reason::WrongOperation));
@@ -177,7 +177,7 @@ impl Mls {
         Ok(ours.epoch)
     }
 
-    /// The epoch that the commit of another member leads to, for one who stays.
+    /// The epoch that the commit of another member leads to, for a staying member.
     fn follow(
         &self,
         state: &State,
@@ -192,7 +192,7 @@ impl Mls {
             group.process_incoming_message_with_time(commit, no_time())
         });
         let received = received.map_err(|error| match error {
-            // K-9: of another group or another epoch. Whoever replays a packet need not be its author.
+            // K-9: of another group or another epoch. It may be replayed by somebody other than its author.
             MlsError::GroupIdMismatch | MlsError::InvalidEpoch => failed(None, Reason::WrongOperation),
             _ => by_author(Reason::KeyMismatch),
         })?;
@@ -204,8 +204,8 @@ impl Mls {
         };
         // the committer, by MLS, is the packet's author.
         let is_authors = member_at(&state.group, commit.committer).as_ref() == Some(author);
-        // Nobody is put out and let in again: with that, and as the members of the tree are those after, the leaves of those
-        // who stay are as they were.
+        // No member is excluded and included again. As the tree's members are those after, the leaves of
+        // staying members are as they were.
         let is_removal = |info: &&ProposalInfo<_>| matches!(info.proposal, GroupProposal::Remove(_));
         let removals = change.applied_proposals.iter().filter(is_removal).count();
         if commit.is_external || !is_authors || removals != data.before.minus(&data.after).len() {
@@ -217,7 +217,7 @@ impl Mls {
         let (me, signing) = (self.me(), state.signing.clone());
         let known = state.known_but(author);
         let epoch = Epoch::new(group, signing, me, data, &digest, known).map_err(by_author)?;
-        // C-8: who sends something signs with a fresh key from then on.
+        // C-8: the sender of a packet signs with a fresh key from then on.
         let renewed = epoch.verifying.get(author);
         if state.members.values().any(|member| Some(&member.key) == renewed) {
             return Err(by_author(Reason::Duplicate));
@@ -225,7 +225,7 @@ impl Mls {
         Ok(epoch)
     }
 
-    /// The epoch that the welcome leads to, for one who joins.
+    /// The epoch that the welcome leads to, for a joiner.
     fn join(
         &self,
         author: &MemberId,
@@ -248,7 +248,7 @@ impl Mls {
             .desk
             .with(things, || self.client.join_group(None, welcome, Some(no_time())));
         let (group, info) = joined.map_err(|_| by_author(Reason::KeyMismatch))?;
-        // who vouches for the group, by MLS, is the packet's author.
+        // the signer of the group, by MLS, is the packet's author.
         if member_at(&group, info.sender).as_ref() != Some(author) {
             return Err(by_author(Reason::WrongMembers));
         }
@@ -257,7 +257,7 @@ impl Mls {
     }
 }
 
-/// The operation is over for us. For those whom nothing is wrong for it has succeeded, since it is one packet.
+/// The operation is over for us. For every unaffected member it has succeeded, since it is one packet.
 fn failed(culprit: Option<&MemberId>, reason: Reason) -> ReceiveError {
     ReceiveError::Failed(Failure {
         culprit: culprit.cloned(),
@@ -280,8 +280,8 @@ impl GroupKeyAgreement for Mls {
         self.identity.member()
     }
 
-    /// A key package, under our identity key. The same again until somebody has included us by it, as others may rely on
-    /// it already.
+    /// A key package, under our identity key. It stays the same until a member has included us by it, as
+    /// others may rely on it already.
     fn announce(
         &mut self,
         session: &SessionName,
@@ -426,7 +426,7 @@ impl GroupKeyAgreement for Mls {
             let welcome = change.welcome.ok_or_else(|| failed(None, Reason::NoState))?;
             self.join(&author, &data, &welcome)?
         };
-        // K-7: those who finish hold the keys from which the author made this, for these associated data.
+        // K-7: members that finish hold the keys from which the author made this, for these associated data.
         if epoch.derived.check != check {
             return Err(failed(Some(&author), Reason::KeyMismatch));
         }

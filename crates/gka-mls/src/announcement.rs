@@ -78,7 +78,7 @@ impl fmt::Debug for Announcements {
     }
 }
 
-/// Our key package, until somebody has included us by it.
+/// Our key package, until a member has included us by it.
 #[derive(Serialize, Deserialize)]
 struct Own {
     #[serde(with = "wire::bytes")]
@@ -108,7 +108,7 @@ pub(crate) struct Invitation {
 }
 
 impl Announcements {
-    /// What we announced in this session and nobody has used.
+    /// Our announcement in this session that no member has used.
     pub(crate) fn announced(&self, session: &SessionName) -> Option<Vec<u8>> {
         let own = self
             .own
@@ -213,7 +213,7 @@ impl Announcements {
         })
     }
 
-    /// Erases what has served: key packages by which these members, who sign with these keys now, were included.
+    /// Erases used key packages: those by which these members, which sign with these keys now, were included.
     pub(crate) fn settle(&mut self, me: &MemberId, members: &BTreeMap<MemberId, VerifyingKey>) {
         self.known
             .retain(|who, known| members.get(who) != Some(&known.signing));

@@ -1,7 +1,7 @@
 //! The cipher suite: the primitives of this workspace, as the library asks for them.
 //!
-//! HPKE (RFC 9180) is the library's own, over these. Ed25519 is [`concilium_core::keys`], so that it is verified strictly
-//! here as everywhere; the identity key signs and does not leave [`Identity`].
+//! HPKE (RFC 9180) is the library's own, over these. Ed25519 is [`concilium_core::keys`], so that it is
+//! verified strictly here as everywhere. The identity key does not leave [`Identity`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -201,7 +201,7 @@ impl DhType for X25519 {
         32
     }
 
-    /// K-11. Whether it has small order shows in the shared secret, whatever its encoding.
+    /// K-11. Small order shows in the shared secret, for every encoding.
     fn public_key_validate(&self, key: &HpkePublicKey) -> Result<(), CryptoError> {
         Self::public(key).map(|_| ())
     }
@@ -236,8 +236,8 @@ impl Suite {
         }))
     }
 
-    /// What stands where the library keeps a signing key: which one to use. The key itself stays in [`Identity`], and
-    /// out of every export.
+    /// Stands where the library keeps a signing key, and says which one to use. The key itself stays in
+    /// [`Identity`], and out of every export.
     pub(crate) fn signer(identity: &Identity) -> SignatureSecretKey {
         SignatureSecretKey::new_slice(identity.verifying_key().as_bytes())
     }

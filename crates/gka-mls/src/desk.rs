@@ -1,4 +1,5 @@
-//! What the library may reach while a call of ours runs, and only then: random numbers, a key package, a stored group.
+//! The things that the library may reach while a call of ours runs, and only then: random numbers, a key
+//! package, a stored group.
 
 use std::fmt;
 use std::mem;
@@ -39,8 +40,9 @@ impl Things {
     }
 }
 
-/// The library's providers have to live as long as its groups; what a call lends them must not. So they all hold this
-/// desk, which is empty between the calls: a group can draw no random number that the call's context did not pay for.
+/// The library's providers have to live as long as its groups; a call's context does not. So they all hold
+/// this desk, which is empty between the calls. A group can draw random numbers only from the context of the
+/// present call.
 #[derive(Clone, Default)]
 pub struct Desk(Arc<Inner>);
 
@@ -51,7 +53,7 @@ struct Inner {
     things: Mutex<Things>,
 }
 
-/// Without what is secret.
+/// Without the secrets.
 impl fmt::Debug for Things {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Things").finish_non_exhaustive()
@@ -90,7 +92,7 @@ impl Desk {
 impl KeyPackageStorage for Desk {
     type Error = NotThere;
 
-    /// Whoever announced the key package erases it, see `Announcements::settle`.
+    /// The owner of the key package erases it, see `Announcements::settle`.
     fn delete(&mut self, _: &[u8]) -> Result<(), NotThere> {
         Ok(())
     }

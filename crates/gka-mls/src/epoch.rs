@@ -40,7 +40,7 @@ pub type Client = mls_rs::Client<Config>;
 /// The library's group.
 pub type Group = mls_rs::Group<Config>;
 
-/// The library, set up for the member who has this identity.
+/// The library, set up for the member with this identity.
 pub fn client(identity: &Identity, directory: Arc<dyn Directory>, desk: &Desk) -> Client {
     let credential = BasicCredential::new(identity.member().as_bytes().to_vec()).into_credential();
     let verifying = identity.verifying_key().as_bytes().to_vec();
@@ -60,18 +60,18 @@ pub fn client(identity: &Identity, directory: Arc<dyn Directory>, desk: &Desk) -
         .build()
 }
 
-/// How long a key package says that it is valid: for as long as can be said. How long it really is, its owner's presence
-/// in the channel says (K-14). Half of what fits, so that no sum overflows.
+/// The lifetime in a key package: the longest possible. It is really valid while its owner is in the channel
+/// (K-14). Half of the largest value, so that no sum overflows.
 const UNLIMITED: Duration = Duration::from_secs(u64::MAX / 2);
 
-/// What the library is told whenever it asks for the time. Nothing here has a lifetime: a key package is valid until it
-/// was used or its owner has left the channel.
+/// The library's time, in every call. Nothing here has a lifetime: a key package is valid until it was used
+/// or its owner has left the channel.
 pub fn no_time() -> MlsTime {
     MlsTime::from(0_u64)
 }
 
-/// The extension of a leaf that holds the member's verifying key for messages: 32 bytes. From the range for private use
-/// (RFC 9420, section 17.3).
+/// The extension of a leaf that holds the member's verifying key for messages: 32 bytes. From the range for
+/// private use (RFC 9420, section 17.3).
 pub(crate) const SIGNING_KEY: ExtensionType = ExtensionType::new(0xFC0D);
 
 /// The extensions of a leaf whose member will sign with this key.
@@ -88,19 +88,19 @@ pub(crate) fn verifying_key(extensions: &ExtensionList) -> Result<VerifyingKey, 
     VerifyingKey::from_bytes(bytes).map_err(|_| Reason::BadKey)
 }
 
-/// Who is in the group.
+/// The members of the group.
 pub(crate) fn members(group: &Group) -> MemberSet {
     let roster = group.roster();
     roster.member_identities_iter().filter_map(member_of).collect()
 }
 
-/// Who sits at a leaf.
+/// The member at a leaf.
 pub(crate) fn member_at(group: &Group, leaf: u32) -> Option<MemberId> {
     member_of(&group.member_at_index(leaf)?.signing_identity)
 }
 
-/// Everybody's verifying key (K-11: no two are alike, and nobody is in twice). `known` are those whose leaves are as they
-/// were when their keys were read: to read a key costs a square root.
+/// The verifying keys of all members (K-11: no two are equal, and no member is in twice). `known` are keys
+/// read earlier from leaves that have not changed: to read a key costs a square root.
 fn verifying_keys(
     group: &Group,
     known: impl Fn(&MemberId) -> Option<VerifyingKey>,
@@ -124,22 +124,22 @@ fn verifying_keys(
 
 const DATA: &str = "concilium 2026-11 v1 gka-mls associated data";
 
-/// What the associated data are to MLS: the authenticated data of the commit, and the context of what is exported (K-6).
+/// The associated data in MLS: the authenticated data of the commit, and the context of exports (K-6).
 pub(crate) fn digest(data: &AssociatedData) -> [u8; 32] {
     FramedHash::new(DATA).field(&wire::encode(data)).finish()
 }
 
 /// The label under which the library exports.
 const EXPORTER: &[u8] = b"concilium 2026-11 v1 gka-mls exporter";
-/// What is made from what it exports.
+/// The values made from its exports.
 const CHECK: &[u8] = b"concilium 2026-11 v1 gka-mls check";
 const GROUP_SECRET: &[u8] = b"concilium 2026-11 v1 gka-mls group secret";
 const SUBSESSION: &[u8] = b"concilium 2026-11 v1 gka-mls subsession id";
 
 /// What an epoch yields for the subsession.
 pub(crate) struct Derived {
-    /// Stands in the packet for all to see. Two who derive the same check have the same exporter secret and associated
-    /// data, or have found a collision of HMAC with SHA-256 (K-7).
+    /// Stands in the packet in the clear. Two members that derive the same check have the same exporter
+    /// secret and associated data, or have found a collision of HMAC with SHA-256 (K-7).
     pub(crate) check: [u8; 32],
     pub(crate) secret: Secret<32>,
     pub(crate) subsession: SubsessionId,
@@ -173,8 +173,8 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    /// Looks through a group that an operation with these data has led to. `known` are the verifying keys of members whose
-    /// leaves the operation has not changed.
+    /// Checks a group that an operation with these data has led to. `known` are the verifying keys of members
+    /// whose leaves the operation has not changed.
     pub(crate) fn new(
         mut group: Box<Group>,
         signing: SigningKey,
@@ -184,7 +184,7 @@ impl Epoch {
         known: impl Fn(&MemberId) -> Option<VerifyingKey>,
     ) -> Result<Self, Reason> {
         let verifying = verifying_keys(&group, known)?;
-        // K-6: MLS and the associated data agree on who is in.
+        // K-6: MLS and the associated data agree on the members.
         if verifying.len() != data.after.len() || !verifying.keys().eq(data.after.iter()) {
             return Err(Reason::WrongMembers);
         }
@@ -192,7 +192,8 @@ impl Epoch {
             return Err(Reason::ContributionChanged);
         }
         let derived = Derived::of(&group, digest).map_err(|_| Reason::KeyMismatch)?;
-        // What was derived is the subsession's to keep or to forget; the state for the next operation cannot tell it.
+        // The subsession keeps or forgets the derived keys; the state for the next operation does not reveal
+        // them.
         group.delete_exporter();
         Ok(Self {
             group,
@@ -207,8 +208,8 @@ impl Epoch {
 pub(crate) fn store(group: &Group, desk: &Desk) -> Zeroizing<Vec<u8>> {
     let mut group = group.clone();
     let (written, things) = desk.with(Things::default(), || group.write_to_storage());
-    // The desk takes whatever it is given, and a group in memory can be encoded. Were it not so, the export would be
-    // empty, and would not restore.
+    // The desk accepts every value, and a group in memory can be encoded. If either failed, the export would
+    // be empty and would not restore.
     let stored = things.group.filter(|_| written.is_ok());
     stored.unwrap_or_default()
 }

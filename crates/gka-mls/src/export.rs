@@ -1,4 +1,4 @@
-//! How what is kept is written out and read back (K-13).
+//! Exports: how state is written out and read back (K-13).
 
 use concilium_core::{FramedHash, wire};
 use concilium_gka::RestoreError;
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 /// The layout of exports that this code writes and reads.
 const VERSION: u8 = 1;
 
-/// The longest export that is read. With 1,024 members whose names have 255 bytes, the library's group has less than one
-/// mebibyte, and a list of members with their keys half of one.
+/// The longest export that is read. With 1,024 members whose names have 255 bytes, the library's group has
+/// less than one mebibyte, and a list of members with their keys half of one.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 const DIGEST: &str = "concilium 2026-11 v1 gka-mls export";
@@ -18,8 +18,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     FramedHash::new(DIGEST).field(bytes).finish()
 }
 
-/// A version, the value, and a digest of both: bytes that the library wrote are given back to it as they were, or not at
-/// all.
+/// A version, the value, and a digest of both. The library gets its own bytes back unchanged, or not at all.
 pub(crate) fn export<T: Serialize>(value: &T) -> Zeroizing<Vec<u8>> {
     let body = wire::encode_secret(&(VERSION, value));
     let mut bytes = Zeroizing::new(Vec::with_capacity(body.len().saturating_add(32)));

@@ -1,20 +1,24 @@
-//! Messaging Layer Security (MLS, RFC 9420) behind the contract of `concilium-gka`: a tree of keys in which a change of
-//! members costs one packet, whoever comes or goes.
+//! Messaging Layer Security (MLS, RFC 9420) behind the contract of `concilium-gka`: a tree of keys in which
+//! every change of members costs one packet.
 //!
-//! The MLS is that of the `mls-rs` library. What this crate adds is what the contract asks for and MLS leaves to its
-//! user: whose keys are trusted, what the change is about, the order of packets, and state that goes through exports.
+//! The MLS is that of the `mls-rs` library. This crate adds what the contract asks for and MLS leaves to its
+//! user: trusted keys, the associated data, the order of packets, and state that goes through exports.
 //!
-//! - **Announcements** (K-14) carry a key package, under the owner's identity key and for one session. Its private part is
-//!   erased once somebody has included us by it; whoever left the channel has to announce itself anew.
-//! - **One packet** is initial and final packet at once (O-9). It holds the commit for those who stay, the welcome for
-//!   those who join, and a *check* that all of them derive from the new epoch's keys and the associated data. Whoever
-//!   finishes holds the keys that the check was made from (K-7), though nobody answers.
-//! - **Identity keys** are the MLS signature keys: each leaf of the tree is signed by its member's, and the directory says
-//!   whose is whose. What signs messages is a key of its own in an extension of the leaf, fresh whenever its owner commits
-//!   or announces itself.
+//! - **Announcements** (K-14) carry a key package, under the owner's identity key and for one session. Its
+//!   private part is erased once a member has included us by it. A member that left the channel has to
+//!   announce itself anew.
+//! - **One packet** is initial and final packet at once (O-9). It holds the commit for staying members, the
+//!   welcome for joiners, and a *check* that all derive from the new epoch's keys and the associated data. A
+//!   member that finishes holds the keys that the check was made from (K-7), although no member answers.
+//! - **Identity keys** are the MLS signature keys: each leaf of the tree is signed by its member's, and the
+//!   directory knows the owner of each. Messages are signed with another key, in an extension of the leaf. It
+//!   is fresh each time that its owner commits or announces itself.
 //! - **Randomness** comes from the call's context alone, and the library is built without a clock.
 //!
-//! `docs/spec/mls.md` in the repository has the layouts and the promises, `docs/decisions/0016` the reasons.
+//! [The specification](https://github.com/concilium-rs/concilium/blob/main/docs/spec/mls.md) has the layouts
+//! and the promises,
+//! [decision 0016](https://github.com/concilium-rs/concilium/blob/main/docs/decisions/0016-mls-from-a-library.md)
+//! the reasons.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -32,8 +36,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-/// The library as it is set up here, called directly: for benchmarks that measure what this crate adds to it. No part of
-/// the interface.
+/// The library as it is set up here, called directly. For benchmarks that measure what this crate adds to it;
+/// not part of the interface.
 #[doc(hidden)]
 pub mod bare {
     pub use crate::desk::{Desk, Things};

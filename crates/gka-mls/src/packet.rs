@@ -1,4 +1,4 @@
-//! What a packet carries beyond what anyone may read.
+//! The payload of a packet.
 
 use concilium_core::{FramedHash, wire};
 use concilium_gka::{AssociatedData, OpenError, Reason, Role};
@@ -12,11 +12,11 @@ use crate::crypto::CIPHER_SUITE;
 /// The longest announcement: a key package has 300 bytes, with a name of 255 and a signature.
 pub const MAX_ANNOUNCEMENT_BYTES: usize = 1024;
 
-/// What the messages of MLS may have in any group: blank leaves and nodes of members who are gone.
+/// The bytes that the messages of MLS may have in any group: blank leaves and nodes of former members.
 const BASE_BYTES: usize = 8 * 1024;
 
-/// What they may have more for each member named in the associated data: a key package in the commit, a leaf and the
-/// nodes above it in the welcome, and what is encrypted for the member.
+/// The bytes that they may have more for each member named in the associated data: a key package in the
+/// commit, a leaf and the nodes above it in the welcome, and the ciphertext for the member.
 const MEMBER_BYTES: usize = 1536;
 
 /// An opened packet of this key agreement: a change of members, or nothing in an abort.
@@ -25,9 +25,9 @@ pub struct Payload(pub(crate) Option<Change>);
 
 #[derive(Debug)]
 pub(crate) struct Change {
-    /// For those who stay; none where the author alone does.
+    /// For the staying members; none where only the author stays.
     pub(crate) commit: Option<MlsMessage>,
-    /// For those who join; none where nobody does.
+    /// For the joiners; none where there are none.
     pub(crate) welcome: Option<MlsMessage>,
     /// What all derive from their keys.
     pub(crate) check: [u8; 32],
@@ -72,7 +72,7 @@ pub(crate) fn read_message(bytes: &[u8]) -> Result<MlsMessage, Reason> {
 }
 
 impl Payload {
-    /// Reads the payload of a packet whose signature holds. Everything that anyone can check is checked here.
+    /// Reads the payload of a packet whose signature holds. All checks that need no state are made here.
     pub(crate) fn read(role: &Role, bytes: &[u8], is_ours: bool) -> Result<Self, OpenError> {
         match role {
             Role::Initial(data) => Self::read_change(data, bytes, is_ours),

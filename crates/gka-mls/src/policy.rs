@@ -1,4 +1,4 @@
-//! What the library asks its user to decide: who is who, and what a commit may do.
+//! The library's questions to its user: the identity of members, and what a commit may do.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl IdentityProvider for Trust {
         }
     }
 
-    /// Nobody from outside has a say.
+    /// External senders are not allowed.
     fn validate_external_sender(
         &self,
         _: &SigningIdentity,

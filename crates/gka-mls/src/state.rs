@@ -14,7 +14,8 @@ use crate::epoch::{self, Client, Derived, Epoch, Group};
 use crate::export::{export, restore, secret};
 use crate::packet::Payload;
 
-/// What a successful operation leaves to one member: the library's group, and what it does not know.
+/// What a successful operation leaves to one member: the library's group, and data that the library does not
+/// keep.
 ///
 /// The group's exporter secret is gone, so the state does not tell the group secret that it once yielded.
 pub struct State {
@@ -44,8 +45,8 @@ struct StoredState {
 }
 
 impl State {
-    /// The state after an epoch has begun, and the keys of its subsession. `renewed` says when each member renewed its
-    /// keys.
+    /// The state after an epoch has begun, and the keys of its subsession. `renewed` says when each member
+    /// renewed its keys.
     pub(crate) fn begin(
         epoch: Epoch,
         desk: Desk,
@@ -71,7 +72,7 @@ impl State {
         (state, keys)
     }
 
-    /// The verifying keys of all members but one, who is about to change its own.
+    /// The verifying keys of all members except one, which is about to change its own.
     pub(crate) fn known_but(&self, author: &MemberId) -> impl Fn(&MemberId) -> Option<VerifyingKey> {
         move |who| {
             self.members
@@ -128,13 +129,13 @@ impl fmt::Debug for State {
     }
 }
 
-/// What our proposal leads to for us if it is accepted. Dropped otherwise, and nothing else has to be undone (K-1).
+/// Our outcome if our proposal is accepted. Dropped otherwise, and nothing else has to be undone (K-1).
 pub struct Proposal {
     pub(crate) epoch: Epoch,
     desk: Desk,
     /// The subsession that it starts from.
     pub(crate) base: Option<SubsessionId>,
-    /// Of the packet: nobody else may speak for us.
+    /// Of the packet: no other member may speak for us.
     pub(crate) fingerprint: [u8; 32],
 }
 

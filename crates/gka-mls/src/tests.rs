@@ -299,7 +299,7 @@ fn c11_ages_say_who_renewed_its_keys_last() {
 #[test]
 fn k04_five_hundred_and_twelve_members_fit_into_packets() {
     const N: usize = 512;
-    // Only those who look hold anything; the others have announced themselves.
+    // Only the members under test hold anything; the others have announced themselves.
     let known = Arc::new(directory(N + 1));
     let mut random = rng::seeded(512);
     let mut cx = Context::new(Time::ZERO, &mut random);
@@ -346,7 +346,7 @@ fn k04_five_hundred_and_twelve_members_fit_into_packets() {
     };
     let sizes = [
         run(0, names([0]), names(0..N), &[0, 1, N - 1]),
-        // Everybody is new in the tree and has to be encrypted to.
+        // All members are new in the tree and have to be encrypted to.
         run(N - 1, names(0..N), names(0..N), &[N - 1, 0, 1]),
         run(
             1,

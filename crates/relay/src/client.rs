@@ -23,11 +23,11 @@ use crate::stats::{ClientStats, Counters};
 use crate::tls::TlsError;
 use crate::{CloseReason, tls};
 
-/// Events that may wait for [`RelayClient::next`]. When so many wait, nothing more is read from the relay, which
+/// Events that may wait for [`RelayClient::next`]. At this many, nothing more is read from the relay, which
 /// in the end closes the connection as too slow. At most 32 MiB, as no message is longer than 513 KiB.
 const EVENTS: usize = 64;
 
-/// How long [`RelayClient::close`] waits for what was asked for to be written and the connection to be closed.
+/// How long [`RelayClient::close`] waits for queued actions to be written and the connection to be closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where to connect, as whom, and what to do when the connection is lost. Start from [`ClientConfig::new`].
@@ -38,21 +38,23 @@ pub struct ClientConfig {
     pub url: String,
     /// Our name on the relay.
     pub member: MemberId,
-    /// For `wss`: a PEM file with the roots to trust, and no others. Default: none, which means Mozilla's roots as
-    /// built in by the crate `webpki-roots`.
+    /// For `wss`: a PEM file with the roots to trust, and no others. Default: none, which means Mozilla's
+    /// roots as built in by the crate `webpki-roots`.
     pub ca_file: Option<PathBuf>,
-    /// The time for one attempt to connect: name lookup, TCP, TLS, WebSocket and welcome together. Default: 10
-    /// seconds.
+    /// The time for one attempt to connect: name lookup, TCP, TLS, WebSocket and welcome together. Default:
+    /// 10 seconds.
     pub connect_timeout: Duration,
-    /// How to try again when the connection is lost. Default: [`Backoff::default`]. None: never, the client ends.
+    /// How to try again when the connection is lost. Default: [`Backoff::default`]. None: never, the client
+    /// ends.
     pub reconnect: Option<Backoff>,
-    /// Whether to enter again, when connected again, what we were in when the connection was lost. The driver of a
-    /// session that wants to decide by itself leaves this off and answers [`ClientEvent::Connected`] with
-    /// [`ChannelAction::Enter`]. Default: off.
+    /// Whether to enter the same channels again after a lost connection. A session's driver that decides by
+    /// itself leaves this off and answers [`ClientEvent::Connected`] with [`ChannelAction::Enter`]. Default:
+    /// off.
     pub reenter: bool,
     /// How often to ping the relay. Default: 20 seconds.
     pub ping_interval: Duration,
-    /// How long the relay may be silent, pongs included, before the connection counts as lost. Default: 60 seconds.
+    /// How long the relay may be silent, pongs included, before the connection counts as lost. Default: 60
+    /// seconds.
     pub silence_timeout: Duration,
     /// What may wait to be written; over it, [`RelayClient::act`] refuses. Default: 4,096 actions and 16 MiB.
     pub queue: QueueLimit,
@@ -82,7 +84,7 @@ impl ClientConfig {
 pub struct Backoff {
     /// The first wait at most.
     pub initial: Duration,
-    /// Every wait at most. A connection that held for so long starts the waits again from `initial`.
+    /// The longest wait. After a connection that held for this long, the waits start again from `initial`.
     pub max: Duration,
 }
 
@@ -102,7 +104,7 @@ impl Default for Backoff {
 pub enum ClientEvent {
     /// Something happened in a channel that we are in, enter or leave.
     Channel {
-        /// Where.
+        /// The channel.
         channel: SessionName,
         /// What.
         event: ChannelEvent,
@@ -111,12 +113,12 @@ pub enum ClientEvent {
     Invited {
         /// Which channel.
         channel: SessionName,
-        /// Who asks.
+        /// The member that asks.
         by: MemberId,
     },
     /// The relay did not do something that we asked for.
     Refused {
-        /// Where.
+        /// The channel.
         channel: SessionName,
         /// Why.
         refusal: Refusal,
@@ -124,8 +126,8 @@ pub enum ClientEvent {
     /// Connected again after a [`ClientEvent::Disconnected`]; the first connection is what
     /// [`RelayClient::connect`] returns. We are in no channel.
     Connected,
-    /// The connection was lost, or an attempt to connect again failed. A [`ChannelEvent::Left`] for every channel
-    /// that we were in came before this.
+    /// The connection was lost, or an attempt to connect again failed. A [`ChannelEvent::Left`] for every
+    /// channel that we were in came before this.
     Disconnected {
         /// Why.
         reason: Disconnect,
@@ -198,16 +200,16 @@ pub enum ActionError {
 
 /// A connection to a relay under one name. It reconnects by itself; see [`ClientConfig::reconnect`].
 ///
-/// Take events with [`RelayClient::next`], in one loop with whatever else there is; ask with
-/// [`RelayClient::act`], which never waits. The relay acts upon actions in the order in which they were asked, and
-/// nothing has happened before an event says so.
+/// Take events with [`RelayClient::next`], in one loop with other sources. Ask with [`RelayClient::act`],
+/// which never waits. The relay acts upon actions in the order in which they were asked. An action has
+/// happened only when an event says so.
 ///
-/// **A connection and the next have nothing in common.** When a connection is lost, we are out of every channel,
-/// and what was not yet written is dropped: a packet of one stay in a channel never arrives in a later one. For
-/// that, [`RelayClient::act`] refuses until the caller has *taken* the event [`ClientEvent::Connected`], even if the
-/// connection stands again already.
+/// **Connections share nothing.** When a connection is lost, we are out of every channel, and unwritten
+/// actions are dropped: a packet of one stay in a channel never arrives in a later one. To ensure this,
+/// [`RelayClient::act`] refuses until the caller has *taken* the event [`ClientEvent::Connected`], even if
+/// the new connection stands already.
 ///
-/// Dropping the client closes the connection in the background, after writing what was asked for before.
+/// Dropping the client closes the connection in the background, after writing queued actions.
 #[derive(Debug)]
 pub struct RelayClient {
     events: mpsc::Receiver<Post>,
@@ -255,7 +257,8 @@ impl RelayClient {
         self.presences.act(self.epoch, channel, action)
     }
 
-    /// Waits for the next event. None after the client has given up for good. Losing the future loses no event.
+    /// Waits for the next event. None after the client has given up for good. Losing the future loses no
+    /// event.
     pub async fn next(&mut self) -> Option<ClientEvent> {
         let post = self.events.recv().await?;
         Some(self.open(post))
@@ -283,7 +286,7 @@ impl RelayClient {
         self.counters.client()
     }
 
-    /// Writes what was asked for, closes the connection, and waits for that, at most five seconds.
+    /// Writes queued actions, closes the connection, and waits for that, at most five seconds.
     pub async fn close(mut self) {
         self.presences.finish();
         self.events.close();

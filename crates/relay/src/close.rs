@@ -3,8 +3,8 @@
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-/// Why one side closed the connection. It travels as the code of the WebSocket close frame; the text beside it
-/// is for people who look at the wire and is not read by programs.
+/// Why one side closed the connection. It travels as the code of the WebSocket close frame; the text beside
+/// it is for people that look at the wire, and programs do not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseReason {

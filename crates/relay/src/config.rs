@@ -12,7 +12,7 @@ use crate::tls::TlsFiles;
 /// What a relay allows, and how it listens. Start from [`RelayConfig::default`] and change what must differ.
 ///
 /// The memory that one connection can make a relay hold is at most `queue.bytes`, plus twice
-/// `max_packet_bytes` for what is being read, plus buffers of some ten kilobytes.
+/// `max_packet_bytes` for reading, plus buffers of some ten kilobytes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RelayConfig {
@@ -21,9 +21,9 @@ pub struct RelayConfig {
     /// The longest packet, in bytes; at most and by default [`MAX_PACKET_BYTES`]. Over it: closed with
     /// [`CloseReason::TooLarge`](crate::CloseReason::TooLarge).
     pub max_packet_bytes: usize,
-    /// Messages that one connection may send, WebSocket pings included. Over it the relay stops reading for as
-    /// long as the debt lasts. Default: 200 per second, 2,000 at once, which a member of a group of hundreds
-    /// does not reach.
+    /// Messages that one connection may send, WebSocket pings included. Over it the relay stops reading for
+    /// as long as the debt lasts. Default: 200 per second, 2,000 at once, which a member of a group of
+    /// hundreds does not reach.
     pub message_rate: Rate,
     /// Bytes that one connection may send. Default: 4 MiB per second, 8 MiB at once.
     pub byte_rate: Rate,
@@ -31,7 +31,7 @@ pub struct RelayConfig {
     /// [`CloseReason::TooFast`](crate::CloseReason::TooFast). Default: 10 seconds.
     pub rate_patience: Duration,
     /// What may wait for one reader; over it the reader is closed with
-    /// [`CloseReason::TooSlow`](crate::CloseReason::TooSlow) and everybody else goes on. Default: 4,096 messages
+    /// [`CloseReason::TooSlow`](crate::CloseReason::TooSlow) and the others go on. Default: 4,096 messages
     /// and 16 MiB.
     pub queue: QueueLimit,
     /// Channels that exist at once. Default: 1,024.

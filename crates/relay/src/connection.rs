@@ -152,7 +152,7 @@ impl Listener for ServerListener<'_> {
                 Err(CloseReason::TooLarge)
             }
             Incoming::Known(message) => self.shared.hub.act(self.seat, message),
-            // whatever a newer client says, the rest of what it says goes on.
+            // an unknown message of a newer client does not stop its later ones.
             Incoming::Unknown(kind) => {
                 self.shared.hub.tell(self.seat, &ServerMessage::Skipped { kind });
                 Ok(())

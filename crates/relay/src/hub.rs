@@ -1,7 +1,7 @@
-//! Who is connected, who is in which channel, and what each is told: the relay without its sockets.
+//! The connected clients, the members of each channel, and what each is told: the relay without its sockets.
 //!
-//! One lock guards it all, and whatever is said is put into the readers' queues while it is held. That makes
-//! the one total order of each channel, for packets as for enters and leaves. Nothing in here waits.
+//! One lock guards it all, and everything is put into the readers' queues while it is held. That makes the
+//! one total order of each channel, for packets as for enters and leaves. Nothing in here waits.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -72,8 +72,8 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seats a connection under a name and welcomes it. Whoever shows the token of the name's present holder is
-    /// its successor and takes its place; otherwise the first to come keeps the name.
+    /// Seats a connection under a name and welcomes it. A connection with the token of the name's present
+    /// holder is its successor and takes its place. Otherwise the first to come keeps the name.
     pub(crate) fn join(
         &self,
         member: MemberId,
@@ -228,8 +228,8 @@ impl State {
         let outbox = Arc::clone(&peer.outbox);
         let members = self.channels.entry(channel.clone()).or_default();
         members.insert(me.clone(), Arc::clone(&outbox));
-        // The one who enters learns of everyone, the others of the one who enters. Whose queue is full goes only
-        // after that, so that nobody hears of a leave without an enter.
+        // The newcomer learns of all members, the others of the newcomer. A member with a full queue is
+        // removed only after that, so that no leave is heard without its enter.
         let entered = ServerMessage::Entered {
             channel: channel.clone(),
             members: members.keys().cloned().collect(),
@@ -318,7 +318,7 @@ impl State {
             self.leave(member, channel, counters);
             return Ok(());
         }
-        // Whoever asks may not be the only one who takes that member for being here.
+        // The asking member may not be the only one that takes this member for being here.
         self.say_gone(member, channel, counters);
         Err(Refusal::NotMember)
     }
@@ -503,11 +503,12 @@ mod tests {
             drain(&alices);
             (seat, outbox)
         });
-        // Three, two and one messages wait for b, c and d after their own entering: welcome and entered taken.
+        // Three, two and one messages wait for b, c and d after their own entering: welcome and entered
+        // taken.
         for (_, outbox) in &others {
             drain(outbox);
         }
-        // b is full at the fourth packet of these; each leave of another is one more for who remains.
+        // b is full at the fourth packet of these; each leave of another is one more for those that remain.
         for (i, (_, outbox)) in others.iter().enumerate() {
             for _ in 0..4 - i {
                 assert_eq!(outbox.push(Bytes::from_static(b"x")), Ok(()));
@@ -544,7 +545,7 @@ mod tests {
         seat: Seat,
         outbox: Outbox,
         rooms: BTreeMap<SessionName, MemberSet>,
-        /// Of whom it is told again that they are out, since somebody meant to put them out.
+        /// The members that it is told again are out, since a kick was asked for.
         said_again: Vec<(SessionName, MemberId)>,
         /// Packets by channel, since the client entered.
         packets: Vec<(SessionName, Vec<u8>)>,
@@ -603,8 +604,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for in whatever order, with queues that run over all the time: what each client was
-        /// told adds up to what is, and all heard the same packets in the same order.
+        /// Random requests in random order, with queues that run over all the time. The events of each client
+        /// add up to the real state, and all heard the same packets in the same order.
         #[test]
         fn what_everyone_is_told_adds_up(steps in proptest::collection::vec((0..4_usize, 0..8_u8, 0..4_usize, 0..3_usize), 1..200)) {
             let hub = hub(LIMITS);
@@ -662,7 +663,7 @@ mod tests {
                     }
                 }
             }
-            // No ghosts: whoever is in a channel is connected and knows of it, and no channel is empty.
+            // No ghosts: every member of a channel is connected and knows of it, and no channel is empty.
             let state = hub.lock();
             prop_assert!(state.channels.len() <= LIMITS.channels);
             for (channel, members) in &state.channels {

@@ -1,9 +1,10 @@
 //! A group channel over WebSocket: a relay that can run inside any process, and a client for it.
 //!
 //! [`Relay`] is the server: [`Relay::bind`] starts it, [`RelayConfig`] limits it. [`RelayClient`] is one
-//! connection to it under one name: it takes a session's [`ChannelAction`](concilium_core::channel::ChannelAction)s
-//! and yields its [`ChannelEvent`](concilium_core::channel::ChannelEvent)s, for any number of channels, and it
-//! reconnects. This crate knows nothing of what packets contain, and nothing of sessions.
+//! connection to it under one name: it takes a session's
+//! [`ChannelAction`](concilium_core::channel::ChannelAction)s and yields its
+//! [`ChannelEvent`](concilium_core::channel::ChannelEvent)s, for any number of channels, and it reconnects.
+//! This crate does not know the contents of packets, or sessions.
 //!
 //! ```
 //! use concilium_core::channel::{ChannelAction, ChannelEvent};
@@ -31,23 +32,25 @@
 //!
 //! # What a channel is
 //!
-//! A channel has a name and exists while somebody is in it. Packets, enters and leaves of one channel have one
-//! total order, the same for everyone in it, senders included: the relay queues each of them for all readers while
-//! it holds one lock. What one client asks for is done in the order asked.
+//! A channel has a name and exists while it has a member. Packets, enters and leaves of one channel have one
+//! total order, the same for all its members, also senders: the relay queues each of them for all readers
+//! while it holds one lock. One client's requests are done in the order asked.
 //!
-//! - **Nobody is authenticated.** A name belongs to the connection that came first. A client proves with a random
-//!   token of its own that it is the successor of its broken connection, and takes that one's place at once; anybody
-//!   else waits until the relay has noticed the break by silence.
-//! - **Anyone in a channel may kick anyone out of it**, and who was kicked may enter again: the relay has no policy.
-//!   Who belongs to a session is the session's to enforce (rules T-2, T-7, T-8, T-10).
-//! - **Whoever is in a channel may invite** whoever is connected to the relay and not in it. The invited are told the
-//!   channel and who invites; they need not have entered anything.
-//! - **A broken connection is a leave** from every channel (rule T-3). Nothing of one stay arrives in a later one.
-//! - **Who reads too slowly is cut off** when its queue runs over; nobody else waits for it or misses anything.
+//! - **There is no authentication.** A name belongs to the connection that came first. A client proves with a
+//!   random token of its own that it is the successor of its broken connection, and takes that one's place at
+//!   once. Other clients wait until the relay has noticed the break by silence.
+//! - **Every member of a channel may kick every other one**, and a kicked member may enter again: the relay
+//!   has no policy. The session enforces its own membership (rules T-2, T-7, T-8, T-10).
+//! - **Every member of a channel may invite** every client that is connected to the relay and not in the
+//!   channel. The invited client is told the channel and the inviting member. It need not be in any channel.
+//! - **A broken connection is a leave** from every channel (rule T-3). Nothing of one stay arrives in a later
+//!   one.
+//! - **A slow reader is cut off** when its queue runs over; the others do not wait for it and miss nothing.
 //!
-//! A dishonest relay can do whatever an attacker on the network can: read names, sizes and times, drop, delay,
-//! reorder, repeat and forge. Sessions are made to notice (A-22, A-24). Against a flood of connections from many
-//! addresses it has only its limit on their number: put what knows addresses in front of it.
+//! A dishonest relay can do all that an attacker on the network can: read names, sizes and times, drop,
+//! delay, reorder, repeat and forge. Sessions are made to notice (A-22, A-24). Against a flood of connections
+//! from many addresses the relay has only a limit on their number: put a filter that knows addresses in front
+//! of it.
 //!
 //! # The protocol
 //!
@@ -60,28 +63,29 @@
 //! | 0 hello | protocol (1 byte), member, token (16 bytes) | first, and only first; then wait for the welcome |
 //! | 1 enter | channel | |
 //! | 2 leave | channel | |
-//! | 3 send | channel, packet | for everyone in the channel, the sender included |
+//! | 3 send | channel, packet | for all members of the channel, the sender included |
 //! | 4 invite | channel, member | |
 //! | 5 kick | channel, member | |
 //!
 //! | from the relay | fields | meaning |
 //! |---|---|---|
 //! | 0 welcome | longest packet in bytes | the client may speak |
-//! | 1 entered | channel, members | we are in; everyone who is, ourselves included, in ascending order |
+//! | 1 entered | channel, members | we are in; all its members, ourselves included, in ascending order |
 //! | 2 left | channel | we are out, by our wish or kicked |
 //! | 3 member entered | channel, member | |
 //! | 4 member left | channel, member | |
 //! | 5 packet | channel, from, packet | |
 //! | 6 invited | channel, by | |
-//! | 7 refused | channel, [`Refusal`] | what was asked for last and not done; the connection goes on |
+//! | 7 refused | channel, [`Refusal`] | the last request was not done; the connection goes on |
 //! | 8 skipped | kind | the relay does not know this kind of message and went on to the next (A-41) |
 //!
-//! The protocol's number stays the second byte of a hello in all versions. A hello of another version, anything
-//! before the hello, text, and bytes that are no message end the connection; the WebSocket close code says why
-//! ([`CloseReason`]). Both sides ping; whoever hears nothing for too long, not even a pong, ends the connection.
+//! The protocol's number stays the second byte of a hello in all versions. A hello of another version,
+//! anything before the hello, text, and bytes that are no message end the connection; the WebSocket close
+//! code says why ([`CloseReason`]). Both sides ping. A side that hears nothing for too long, not even a pong,
+//! ends the connection.
 //!
-//! No message is longer than the longest packet plus 1,024 bytes, and a frame that announces more is refused at its
-//! header (A-37).
+//! No message is longer than the longest packet plus 1,024 bytes, and a frame that announces more is refused
+//! at its header (A-37).
 
 mod client;
 mod close;

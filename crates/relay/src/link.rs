@@ -22,14 +22,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// One side of a WebSocket connection.
 pub(crate) type Socket = WebSocketStream<Box<dyn Io>>;
 
-/// How long the end of a connection may take: enough for a round trip around the world, short enough that ends
-/// do not pile up.
+/// How long the end of a connection may take: enough for a round trip around the world, short enough that
+/// ends do not pile up.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is read and written at once. Packets are mostly far smaller, and every connection holds this much.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// The limits of a WebSocket connection on which messages have at most so many bytes.
+/// The limits of a WebSocket connection whose messages have at most this many bytes.
 pub(crate) fn web_socket_config(max_message_bytes: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
@@ -107,8 +107,8 @@ pub(crate) async fn close(socket: Option<Socket>, ended: &Ended) {
             Ended::Lost(_) => return,
         };
         while let Some(Ok(_)) = socket.next().await {}
-        // Bytes that were never read would turn the end into a reset, which can overtake our close frame and rob
-        // the peer of the reason.
+        // Bytes that were never read would turn the end into a reset, which can overtake our close frame and
+        // rob the peer of the reason.
         let mut io = socket.into_inner();
         let _ = io.shutdown().await;
         let mut rest = [0; 1024];
@@ -196,7 +196,7 @@ impl Pulse {
         };
     }
 
-    /// Waits until nothing was heard for so long.
+    /// Waits until nothing was heard for this long.
     async fn silence(&self, limit: Duration) {
         loop {
             let silent = {

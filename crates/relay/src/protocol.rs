@@ -16,8 +16,8 @@ pub(crate) const OVERHEAD_BYTES: usize = 1024;
 /// The longest packet that any relay may be configured to carry: what the workspace reads and writes.
 pub const MAX_PACKET_BYTES: usize = packet::MAX_BYTES;
 
-/// The most members that any relay may be configured to allow in one channel: a list of that many names of 255
-/// bytes fits into one message.
+/// The most members that any relay may be configured to allow in one channel: a list of that many names of
+/// 255 bytes fits into one message.
 pub const MAX_CHANNEL_MEMBERS: usize = 2000;
 
 /// The longest message that either side ever reads.
@@ -103,7 +103,7 @@ pub(crate) enum ServerMessage {
     },
 }
 
-/// Why the relay did not do what it was asked. The connection goes on.
+/// Why the relay did not do a request. The connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -122,10 +122,11 @@ pub enum Refusal {
     /// To leave, send, invite or kick: we are not in this channel, perhaps since a moment ago.
     #[error("not in this channel; enter it first")]
     NotIn,
-    /// To invite: nobody of that name is connected to the relay.
+    /// To invite: no client of that name is connected to the relay.
     #[error("nobody of that name is connected to the relay; ask them to connect")]
     NotConnected,
-    /// To kick: nobody of that name is in the channel, perhaps since a moment ago; everybody who is has been told.
+    /// To kick: no member of that name is in the channel, perhaps since a moment ago. All members have been
+    /// told.
     #[error("nobody of that name is in the channel")]
     NotMember,
     /// To invite: that member is in the channel already.
@@ -179,7 +180,7 @@ pub(crate) fn read<T: Message>(bytes: &[u8]) -> Incoming<T> {
     }
 }
 
-/// The protocol's number in what claims to be a hello, whatever the rest of it looks like in that version.
+/// The protocol's number in what claims to be a hello. The rest may have any form in that version.
 pub(crate) fn hello_protocol(bytes: &[u8]) -> Option<u8> {
     match bytes {
         [0, protocol, ..] => Some(*protocol),

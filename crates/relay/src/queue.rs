@@ -1,4 +1,4 @@
-//! A queue with two limits between whoever has something to say and the one task that writes it.
+//! A queue with two limits, between many senders and the one task that writes.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ pub struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// At most so many messages with so many bytes together.
+    /// At most this many messages, and this many bytes together.
     #[must_use]
     pub const fn new(packets: usize, bytes: usize) -> Self {
         Self { packets, bytes }
@@ -105,12 +105,12 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends the queue: what is in it is still to be written, nothing follows. The first end counts.
+    /// Ends the queue: its contents are still written, nothing follows. The first end counts.
     pub(crate) fn finish(&self, reason: CloseReason) {
         self.end(reason, false);
     }
 
-    /// Ends the queue at once and drops what is in it. Overrules [`Queue::finish`], not an earlier cut.
+    /// Ends the queue at once and drops its contents. Overrules [`Queue::finish`], not an earlier cut.
     pub(crate) fn cut(&self, reason: CloseReason) {
         self.end(reason, true);
     }

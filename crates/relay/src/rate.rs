@@ -15,14 +15,14 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many units per second, and so many at once.
+    /// The units per second, and the most at once.
     #[must_use]
     pub const fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second, burst }
     }
 }
 
-/// One bucket. It may go below zero: what is read already must pass, and the debt is waited off.
+/// One bucket. It may go below zero: messages that were read already must pass, and the debt is waited off.
 #[derive(Debug)]
 struct Bucket {
     rate: Rate,
@@ -58,7 +58,7 @@ impl Bucket {
 pub(crate) enum Verdict {
     /// Act upon it.
     Pass,
-    /// Read nothing more for so long, then act upon it. The sender feels it as back-pressure.
+    /// Read nothing more for this long, then act upon it. The sender feels it as back-pressure.
     Wait(Duration),
     /// The sender has been held back without a pause for too long.
     Cut,
@@ -86,7 +86,7 @@ impl Meter {
         }
     }
 
-    /// Counts one message of so many bytes.
+    /// Counts one message of this many bytes.
     pub(crate) fn count(&mut self, bytes: usize, now: Instant) -> Verdict {
         let elapsed = now.saturating_duration_since(self.last);
         self.last = now;

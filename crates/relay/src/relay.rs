@@ -20,8 +20,8 @@ use crate::hub::Hub;
 use crate::stats::{Counters, RelayStats};
 use crate::tls;
 
-/// Connections that are being told at one time that there are too many. Whoever comes beyond that is dropped
-/// without an answer.
+/// How many connections at one time are told that there are too many. Further ones are dropped without an
+/// answer.
 const TURNED_AWAY_AT_ONCE: usize = 32;
 
 /// How long such an answer may take.
@@ -56,8 +56,9 @@ impl Relay {
     /// Listens at an address and serves from now on, on the present tokio runtime.
     ///
     /// # Errors
-    /// The address cannot be bound; the configuration makes no sense ([`io::ErrorKind::InvalidInput`]); the TLS
-    /// files cannot be used ([`io::ErrorKind::InvalidData`], with a [`TlsError`](crate::TlsError) inside).
+    /// The address cannot be bound; the configuration makes no sense ([`io::ErrorKind::InvalidInput`]); the
+    /// TLS files cannot be used ([`io::ErrorKind::InvalidData`], with a [`TlsError`](crate::TlsError)
+    /// inside).
     pub async fn bind(addr: impl ToSocketAddrs, config: RelayConfig) -> io::Result<Self> {
         config.check()?;
         let tls = config
@@ -104,10 +105,10 @@ impl Relay {
         self.counters.relay()
     }
 
-    /// Ends it in good order: accepts nobody, tells every client, closes the connections, and returns when all
-    /// are closed or the configured time is over.
+    /// Ends it in good order: accepts no more connections, tells every client, closes the connections, and
+    /// returns when all are closed or the configured time is over.
     pub async fn shutdown(mut self) {
-        // After this nobody can join, so that nobody is missed.
+        // After this no client can join, so that none is missed.
         self.shared.hub.close();
         self.shutdown.send_replace(true);
         if let Some(listening) = self.listening.take() {

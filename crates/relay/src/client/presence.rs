@@ -37,7 +37,7 @@ struct Connection {
     channels: BTreeMap<SessionName, Presence>,
 }
 
-/// How we stand to a channel. Whatever the relay says that does not fit is skipped, so that it cannot make us keep
+/// Our relation to a channel. Events that do not fit it are skipped, so that the relay cannot make us keep
 /// track of channels that we never asked for.
 #[derive(Debug, Default)]
 struct Presence {
@@ -104,7 +104,7 @@ impl Presences {
         )
     }
 
-    /// The handle is gone: what is queued is still written, and that is all.
+    /// The handle is gone: queued actions are still written, and nothing else happens.
     pub(super) fn finish(&self) {
         let mut state = self.lock();
         state.finished = true;
@@ -117,7 +117,7 @@ impl Presences {
         self.lock().finished
     }
 
-    /// Queues an action of a caller who knows of connection number `epoch`.
+    /// Queues an action of a caller that knows of connection number `epoch`.
     pub(super) fn act(
         &self,
         epoch: u64,

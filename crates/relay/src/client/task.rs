@@ -148,7 +148,7 @@ impl Task {
     }
 }
 
-/// How long to wait after so many failures.
+/// How long to wait after this many failures.
 fn wait(backoff: Backoff, failures: u32) -> Duration {
     let longest = backoff
         .initial
@@ -169,7 +169,7 @@ impl Listener for ClientListener<'_> {
         };
         // First the room, then the event: nothing is half done if the connection ends here.
         let Ok(room) = task.events.reserve().await else {
-            // The handle is gone, and with it the interest; what it asked for is still being written.
+            // The handle is gone, and with it the interest in events; its actions are still being written.
             return Ok(());
         };
         match read(&bytes) {
