@@ -41,6 +41,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Ids such as K-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/README.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 pub mod guide;
 

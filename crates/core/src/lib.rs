@@ -27,6 +27,11 @@
 //! - [`keys`]: Ed25519 keys and strict verification; what a key agreement hands to an encryptor.
 //! - [`Secret`]: bytes that do not print and do not linger; [`Body`]: what people write, which does not
 //!   print.
+//!
+//! Ids such as K-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/README.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod body;
 pub mod channel;

@@ -19,6 +19,11 @@
 //!
 //! Members must use the same suite. Keys are bound to the suite's name, so those who do not cannot read each
 //! other, rather than misread.
+//!
+//! Ids such as M-4 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/messages.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod aead;
 mod cipher;

@@ -27,6 +27,11 @@
 //! # }
 //! # run(&mut concilium_testkit::rng::seeded(1)).expect("they agree");
 //! ```
+//!
+//! Ids such as C-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/cliques.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod confirmation;
 mod element;

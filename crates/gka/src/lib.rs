@@ -17,6 +17,11 @@
 //! [`signed`] offers what most implementations want for K-15: packets signed with the members' identity keys.
 //!
 //! Nothing here reads a clock or a random source; see [`concilium_core::Context`].
+//!
+//! Ids such as K-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/key-agreement.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod agreement;
 mod any;

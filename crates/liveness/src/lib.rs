@@ -6,6 +6,11 @@
 //! - [`AckTimer`]: when we owe the others an explicit acknowledgement.
 //! - [`ResendTimer`]: when to send a message again that some members have not seen.
 //! - [`Presence`]: when to ask into the silence, and which members have given a sign of life.
+//!
+//! Ids such as L-2 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/liveness.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod ack_timer;
 mod deadlines;

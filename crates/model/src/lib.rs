@@ -17,6 +17,11 @@
 //! - Reading a confirmation: members in the subsession can. Behind the reordering server confirmations are no
 //!   packets; instead every pair exchanges them in every state, on copies.
 //! - Delivery that lags: left out unless [`Scope::lag`] asks for it, as its field says.
+//!
+//! Ids such as O-4 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/server-order.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod explore;
 mod honest;

@@ -86,6 +86,11 @@
 //!
 //! No message is longer than the longest packet plus 1,024 bytes, and a frame that announces more is refused
 //! at its header.
+//!
+//! Ids such as T-2 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/transport.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod client;
 mod close;

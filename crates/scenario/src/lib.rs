@@ -15,6 +15,11 @@
 //! assert_eq!(report.exit_code(), 0);
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! Ids such as K-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/README.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod ast;
 mod event_kind;

@@ -32,6 +32,11 @@
 //! Signatures, what an operation computes, deadlines (O-11), own proposals and their retries (O-11, T-14),
 //! the latest messages that an initial packet names (O-2): all of that is the session's and the key
 //! agreement's.
+//!
+//! Ids such as O-4 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/server-order.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod confirmations;
 mod hash;

@@ -34,6 +34,11 @@
 //! | `outputs`, `drain`, `event`, `warning`, `error`, `settings` | what a session says, and what its owner can choose |
 //! | `standing` | questions about where we stand, which all rules ask |
 //! | `due`, `clock` | every deadline by its name; the session's own time |
+//!
+//! Ids such as T-10 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/transport.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod action;
 mod any;

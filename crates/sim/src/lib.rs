@@ -14,6 +14,11 @@
 //! assert!(outcome.is_good(), "{:?}", outcome.violations);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Ids such as K-5 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/README.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 #![allow(
     clippy::unwrap_used,

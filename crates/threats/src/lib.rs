@@ -11,6 +11,11 @@
 //! Attackers are not bound to our code. They also take snapshots apart and use the parts by hand, with an
 //! opener and a sealer of their own, written after the specification. They are bound to what their authors
 //! have thought of, as all tests are.
+//!
+//! Ids such as S-1 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/promises.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 #![allow(
     clippy::unwrap_used,

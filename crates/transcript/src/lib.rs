@@ -68,6 +68,11 @@
 //! Every message has a vector clock, in a tree that shares with its parents' all that is equal. In time, a
 //! message costs at most the number of its parents times the number of members, for any graph of any length.
 //! Usually it costs far less. Questions about ancestors take one look into a clock (G-7).
+//!
+//! Ids such as G-3 name rules of the [specification], ids such as A-09 [attacks].
+//!
+//! [specification]: https://github.com/concilium-rs/concilium/blob/main/docs/spec/transcript.md
+//! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 mod chunked;
 mod clock;
