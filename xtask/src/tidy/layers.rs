@@ -17,7 +17,7 @@ const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
 
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
 /// network along.
-const FOR_TESTS: [&str; 7] = [
+const FOR_TESTS: [&str; 8] = [
     "testkit", "parts", "scenario", "fuzzing", "sim", "model", "threats", "vectors",
 ];
 
