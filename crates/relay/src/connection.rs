@@ -15,9 +15,7 @@ use crate::CloseReason;
 use crate::config::RelayConfig;
 use crate::hub::{Hub, Seat};
 use crate::link::{self, Ended, Io, Listener, Pace, Socket};
-use crate::protocol::{
-    ClientMessage, Incoming, OVERHEAD_BYTES, PROTOCOL, ResumeToken, ServerMessage, hello_protocol, read,
-};
+use crate::protocol::{OVERHEAD_BYTES, ResumeToken, ServerMessage, read_hello};
 use crate::rate::{Meter, Verdict};
 
 /// What every connection of one relay shares.
@@ -102,12 +100,7 @@ async fn greet(socket: &mut Socket) -> Result<(MemberId, ResumeToken), Ended> {
         Some(Ok(Message::Close(_))) => return Err(Ended::ByPeer(CloseReason::Done)),
         Some(Ok(_)) => return Err(Ended::ByUs(CloseReason::Malformed)),
     };
-    // The number is read first: a hello of another version may look different from there on.
-    match (hello_protocol(&bytes), read(&bytes)) {
-        (Some(PROTOCOL), Incoming::Known(ClientMessage::Hello { member, token, .. })) => Ok((member, token)),
-        (Some(PROTOCOL) | None, _) => Err(Ended::ByUs(CloseReason::Malformed)),
-        (Some(_), _) => Err(Ended::ByUs(CloseReason::Protocol)),
-    }
+    read_hello(&bytes).map_err(Ended::ByUs)
 }
 
 struct ServerListener<'a> {
@@ -145,19 +138,7 @@ impl Listener for ServerListener<'_> {
             Message::Text(_) => return Err(CloseReason::Text),
             _ => return Ok(()),
         };
-        match read(&bytes) {
-            Incoming::Known(ClientMessage::Send { bytes, .. })
-                if bytes.len() > self.shared.config.max_packet_bytes =>
-            {
-                Err(CloseReason::TooLarge)
-            }
-            Incoming::Known(message) => self.shared.hub.act(self.seat, message),
-            // an unknown message of a newer client does not stop its later ones.
-            Incoming::Unknown(kind) => {
-                self.shared.hub.tell(self.seat, &ServerMessage::Skipped { kind });
-                Ok(())
-            }
-            Incoming::Malformed => Err(CloseReason::Malformed),
-        }
+        let max_packet_bytes = self.shared.config.max_packet_bytes;
+        self.shared.hub.hear(self.seat, &bytes, max_packet_bytes)
     }
 }

@@ -11,7 +11,7 @@ use concilium_core::{MemberId, SessionName, wire};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::CloseReason;
-use crate::protocol::{ClientMessage, Refusal, ResumeToken, ServerMessage};
+use crate::protocol::{ClientMessage, Incoming, Refusal, ResumeToken, ServerMessage, read};
 use crate::queue::{PushError, Queue, QueueLimit};
 use crate::stats::Counters;
 
@@ -129,6 +129,22 @@ impl Hub {
         let mut state = self.lock();
         if state.holds(seat) {
             state.tell(&seat.member, message, &self.counters);
+        }
+    }
+
+    /// Reads what a connection says and does it. An error ends the connection.
+    pub(crate) fn hear(&self, seat: &Seat, bytes: &[u8], max_packet_bytes: usize) -> Result<(), CloseReason> {
+        match read(bytes) {
+            Incoming::Known(ClientMessage::Send { bytes, .. }) if bytes.len() > max_packet_bytes => {
+                Err(CloseReason::TooLarge)
+            }
+            Incoming::Known(message) => self.act(seat, message),
+            // whatever a newer client says, the rest of what it says goes on.
+            Incoming::Unknown(kind) => {
+                self.tell(seat, &ServerMessage::Skipped { kind });
+                Ok(())
+            }
+            Incoming::Malformed => Err(CloseReason::Malformed),
         }
     }
 
@@ -404,7 +420,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::{Incoming, read};
     use crate::queue::Next;
 
     const LIMITS: HubLimits = HubLimits {

@@ -96,6 +96,8 @@ mod client;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hub;
 mod link;
 mod protocol;

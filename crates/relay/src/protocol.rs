@@ -6,6 +6,8 @@ use std::fmt;
 use concilium_core::{MemberId, MemberSet, Secret, SessionName, packet, wire};
 use serde::{Deserialize, Serialize};
 
+use crate::CloseReason;
+
 /// The number of the protocol between client and relay that this crate speaks.
 pub const PROTOCOL: u8 = 1;
 
@@ -180,8 +182,18 @@ pub(crate) fn read<T: Message>(bytes: &[u8]) -> Incoming<T> {
     }
 }
 
+/// Reads the first message of a connection: who it claims to be, and its token. An error ends the connection.
+pub(crate) fn read_hello(bytes: &[u8]) -> Result<(MemberId, ResumeToken), CloseReason> {
+    // The number is read first: a hello of another version may look different from there on.
+    match (hello_protocol(bytes), read(bytes)) {
+        (Some(PROTOCOL), Incoming::Known(ClientMessage::Hello { member, token, .. })) => Ok((member, token)),
+        (Some(PROTOCOL) | None, _) => Err(CloseReason::Malformed),
+        (Some(_), _) => Err(CloseReason::Protocol),
+    }
+}
+
 /// The protocol's number in what claims to be a hello. The rest may have any form in that version.
-pub(crate) fn hello_protocol(bytes: &[u8]) -> Option<u8> {
+fn hello_protocol(bytes: &[u8]) -> Option<u8> {
     match bytes {
         [0, protocol, ..] => Some(*protocol),
         _ => None,
