@@ -30,7 +30,7 @@ const MAX_PACKETS: usize = 64;
 ///
 /// # Panics
 /// Where a promise is broken.
-pub fn gka(data: &[u8]) {
+pub fn gka_cliques(data: &[u8]) {
     run(Cliques::new, data);
 }
 
@@ -344,7 +344,7 @@ fn named(bits: u8) -> MemberSet {
 /// refresh the other three.
 type Packets = [usize; 4];
 
-pub(super) fn seeds() -> Vec<Seed> {
+pub(super) fn seeds_cliques() -> Vec<Seed> {
     // To found: two upflows, a downflow, two confirmations.
     seeds_of([5, 5, 1, 1])
 }
@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn k5_k7_seeds_reach_successes_rejections_and_failures() {
-        reach(Cliques::new, &seeds(), 40);
+        reach(Cliques::new, &seeds_cliques(), 40);
         reach(BurmesterDesmedt::new, &seeds_bd(), 40);
         reach(Mls::new, &seeds_mls(), 10);
     }

@@ -43,7 +43,7 @@ pub fn core(data: &[u8]) {
     names(data);
 }
 
-fn one_encoding<T: Serialize + for<'de> Deserialize<'de> + Debug + PartialEq>(data: &[u8]) {
+pub(super) fn one_encoding<T: Serialize + for<'de> Deserialize<'de> + Debug + PartialEq>(data: &[u8]) {
     let Ok(value) = wire::decode::<T>(data, data.len()) else {
         return;
     };

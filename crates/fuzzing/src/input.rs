@@ -17,6 +17,11 @@ impl<'a> Input<'a> {
         Some(*first)
     }
 
+    /// Whether all is read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next byte; zero at the end.
     pub(super) fn byte(&mut self) -> u8 {
         self.next().unwrap_or(0)

@@ -5,8 +5,9 @@
 //! data: what an honest member, an insider or the server does next. The real keys and ciphers are used, and never
 //! got past by guessing: where a body wants to be an insider, it signs as one.
 //!
-//! To add a target: a file here with a function of its name and a few seeds, its line in [`TARGETS`], a file of one
-//! line in `fuzz/fuzz_targets`, and its name in `fuzz/Cargo.toml`; then `cargo run -p concilium-fuzzing --example seeds`.
+//! To add a target: a file here with a function of its name and a few seeds, its lines in [`TARGETS`] and
+//! [`COVERAGE`], a file of one line in `fuzz/fuzz_targets`, and its name in `fuzz/Cargo.toml`; then
+//! `cargo run -p concilium-fuzzing --example seeds`.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,12 +17,21 @@
     reason = "checks fail by panicking"
 )]
 
+mod agreement;
 mod core;
+mod coverage;
 mod encryptor;
 mod gka;
+mod gka_dh;
 mod input;
+mod liveness;
+mod relay_hub;
+mod relay_model;
+mod relay_protocol;
+mod scenario;
 mod server_order;
 mod session;
+mod session_restore;
 mod transcript;
 
 #[cfg(doctest)]
@@ -29,10 +39,18 @@ mod transcript;
 struct Readme;
 
 pub use self::core::core;
+pub use agreement::{gka_bd, gka_cliques, gka_mls};
+pub use coverage::{COVERAGE, Coverage};
 pub use encryptor::encryptor;
-pub use gka::{gka, gka_bd, gka_mls};
+pub use gka::gka;
+pub use gka_dh::gka_dh;
+pub use liveness::liveness;
+pub use relay_hub::relay_hub;
+pub use relay_protocol::relay_protocol;
+pub use scenario::scenario;
 pub use server_order::server_order;
 pub use session::session;
+pub use session_restore::session_restore;
 pub use transcript::transcript;
 
 use rand_core::Rng as _;
@@ -68,14 +86,21 @@ impl Seed {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 15] = [
     Target::new("core", core, core::seeds),
     Target::new("encryptor", encryptor, encryptor::seeds),
     Target::new("gka", gka, gka::seeds),
-    Target::new("gka_bd", gka_bd, gka::seeds_bd),
-    Target::new("gka_mls", gka_mls, gka::seeds_mls),
+    Target::new("gka_bd", gka_bd, agreement::seeds_bd),
+    Target::new("gka_cliques", gka_cliques, agreement::seeds_cliques),
+    Target::new("gka_dh", gka_dh, gka_dh::seeds),
+    Target::new("gka_mls", gka_mls, agreement::seeds_mls),
+    Target::new("liveness", liveness, liveness::seeds),
+    Target::new("relay_hub", relay_hub, relay_hub::seeds),
+    Target::new("relay_protocol", relay_protocol, relay_protocol::seeds),
+    Target::new("scenario", scenario, scenario::seeds),
     Target::new("server_order", server_order, server_order::seeds),
     Target::new("session", session, session::seeds),
+    Target::new("session_restore", session_restore, session_restore::seeds),
     Target::new("transcript", transcript, transcript::seeds),
 ];
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use concilium_fuzzing::{TARGETS, Target, random_input};
+use concilium_fuzzing::{COVERAGE, Coverage, TARGETS, Target, random_input};
 
 /// `fuzz/`, which is outside of this workspace.
 fn folder() -> PathBuf {
@@ -65,8 +65,8 @@ fn a15_a18_a40_encryptor() {
 }
 
 #[test]
-fn a18_a40_a46_gka() {
-    replay("gka", 40, 120);
+fn a14_a18_a40_a46_gka() {
+    replay("gka", 2_000, 200);
 }
 
 #[test]
@@ -75,8 +75,38 @@ fn a18_a40_a46_gka_bd() {
 }
 
 #[test]
+fn a18_a40_a46_gka_cliques() {
+    replay("gka_cliques", 40, 120);
+}
+
+#[test]
+fn a09_a40_gka_dh() {
+    replay("gka_dh", 1_000, 200);
+}
+
+#[test]
 fn a18_a40_a46_gka_mls() {
     replay("gka_mls", 40, 120);
+}
+
+#[test]
+fn a40_liveness() {
+    replay("liveness", 400, 400);
+}
+
+#[test]
+fn a39_a40_relay_hub() {
+    replay("relay_hub", 2_000, 600);
+}
+
+#[test]
+fn a40_a41_relay_protocol() {
+    replay("relay_protocol", 4_000, 100);
+}
+
+#[test]
+fn a40_scenario() {
+    replay("scenario", 2_000, 200);
 }
 
 #[test]
@@ -87,6 +117,11 @@ fn a24_a40_server_order() {
 #[test]
 fn a29_a40_session() {
     replay("session", 30, 120);
+}
+
+#[test]
+fn a29_a40_session_restore() {
+    replay("session_restore", 100, 120);
 }
 
 #[test]
@@ -124,5 +159,46 @@ fn the_saved_corpus_holds_every_seed_as_generated() {
                 seed.name
             );
         }
+    }
+}
+
+/// Every crate is fuzzed or says why not, and every target is a crate's.
+#[test]
+fn every_crate_has_a_target_or_a_reason_for_none() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<String> = names(&crates).into_iter().chain(["xtask".to_owned()]).collect();
+    folders.retain(|name| crates.join(name).join("Cargo.toml").exists() || name == "xtask");
+    let listed: Vec<&str> = COVERAGE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, folders, "crates/fuzzing/src/coverage.rs");
+
+    let mut fuzzed = BTreeSet::new();
+    for (name, coverage) in COVERAGE {
+        match coverage {
+            Coverage::None(reason) => assert!(!reason.is_empty(), "{name}"),
+            Coverage::By(targets) => {
+                assert!(!targets.is_empty(), "{name}");
+                for target in targets {
+                    let rest = target.strip_prefix(&name.replace('-', "_"));
+                    let is_its_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+                    assert!(is_its_own, "{target} is not named after {name}");
+                    assert!(fuzzed.insert(*target), "{target} stands twice");
+                }
+            }
+        }
+    }
+    let targets: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+    assert_eq!(fuzzed, targets, "every target is a crate's");
+}
+
+/// Every target is replayed by a test of its own: its name stands behind the attacks that the test tries.
+#[test]
+fn every_target_is_replayed() {
+    let tests = include_str!("replay.rs");
+    for target in TARGETS {
+        assert!(
+            tests.contains(&format!("    replay(\"{}\", ", target.name)),
+            "{}",
+            target.name
+        );
     }
 }
