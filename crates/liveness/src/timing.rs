@@ -5,12 +5,29 @@ use std::time::Duration;
 use concilium_core::Context;
 use serde::{Deserialize, Serialize};
 
-/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the
-/// channel, and how long a message may take to be seen and acknowledged by all.
+/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the channel, and
+/// how long a message may take to be seen and acknowledged by all.
+///
+/// Stored figures pass through [`Timing::new`] as well. [`wire::decode`](concilium_core::wire::decode) refuses
+/// those that it would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Timing {
     broadcast_latency: Duration,
     full_ack: Duration,
+}
+
+/// The figures as they are stored, whatever they are.
+#[derive(Deserialize)]
+struct Stored {
+    broadcast_latency: Duration,
+    full_ack: Duration,
+}
+
+impl From<Stored> for Timing {
+    fn from(stored: Stored) -> Self {
+        Self::new(stored.broadcast_latency, stored.full_ack)
+    }
 }
 
 impl Default for Timing {
@@ -192,6 +209,8 @@ impl Timing {
 
 #[cfg(test)]
 mod tests {
+    use concilium_core::wire;
+
     use super::*;
 
     #[test]
@@ -218,6 +237,19 @@ mod tests {
     fn a_full_ack_interval_that_nobody_can_meet_is_lengthened() {
         let timing = Timing::new(Duration::from_secs(1), Duration::ZERO);
         assert_eq!(timing.full_ack(), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn l07_stored_figures_are_held_to_the_bounds_of_others() {
+        let read = |figures: [Duration; 2]| {
+            let bytes = wire::encode(&figures);
+            wire::decode::<Timing>(&bytes, bytes.len()).ok()
+        };
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        assert_eq!(read([second, minute]), Some(Timing::new(second, minute)));
+        assert_eq!(read([Duration::MAX; 2]), None, "too long");
+        assert_eq!(read([minute; 2]), None, "honest members cannot meet it");
+        assert_eq!(read([Duration::ZERO, minute]), None, "too short");
     }
 
     #[test]
