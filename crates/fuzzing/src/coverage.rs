@@ -12,8 +12,8 @@ pub enum Coverage {
 
 use Coverage::{By, None};
 
-/// Every crate of the workspace by its folder, in alphabetical order. Crates that read bytes from elsewhere, or keep state
-/// between calls, are under a target; a test compares the list with the folders.
+/// Every crate of the workspace by its folder, in alphabetical order. Crates that read bytes from elsewhere,
+/// or keep state between calls, are under a target; a test compares the list with the folders.
 pub const COVERAGE: [(&str, Coverage); 24] = [
     ("bench", None("measures the other crates")),
     (

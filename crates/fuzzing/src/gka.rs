@@ -19,10 +19,10 @@ const LABEL: &str = "concilium 2026-11 v1 operation packet signature";
 
 /// The contract's own packets and values, whatever key agreement uses them.
 ///
-/// Takes the bytes as a packet from the network, as a packet that a member signs and somebody alters on the way, or as
-/// what an insider signs in the place of one. A packet opens as it was sealed, for its session, its sender and its
-/// author's key alone (K-15, A-12, A-14). Nothing opens that nobody signed, and of what an insider signs only
-/// what has the one layout and fits its author.
+/// Takes the bytes as a packet from the network, as a packet that a member signs and somebody alters on the
+/// way, or as what an insider signs in the place of one. A packet opens as it was sealed, for its session,
+/// its sender and its author's key alone (K-15, A-12, A-14). Nothing opens that nobody signed, and of
+/// what an insider signs only what has the one layout and fits its author.
 ///
 /// # Panics
 /// Where a promise is broken.

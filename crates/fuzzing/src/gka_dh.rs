@@ -14,10 +14,11 @@ use super::Seed;
 use super::core::one_encoding;
 use super::input::Input;
 
-/// Takes the bytes as encodings of elements, as stored keys, or as choices of secrets and of what is exchanged. No
-/// encoding gets in but the canonical one of a point that is not the identity (K-11, A-09); what two members compute of
-/// each other's halves agrees, in whatever order and however many at once (C-4); a confirmation counts for the
-/// transcript, the secret, the author and the key that it was made for, and for no other (C-7).
+/// Takes the bytes as encodings of elements, as stored keys, or as choices of secrets and of what is
+/// exchanged. No encoding gets in but the canonical one of a point that is not the identity (K-11, A-09);
+/// what two members compute of each other's halves agrees, in whatever order and however many at once (C-4);
+/// a confirmation counts for the transcript, the secret, the author and the key that it was made for, and for
+/// no other (C-7).
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -311,7 +312,8 @@ fn contribution(input: &mut Input<'_>) -> Contribution {
 }
 
 pub(super) fn seeds() -> Vec<Seed> {
-    // The base point; then one that is zero, one that is odd, the prime, one below it, a flipped bit, any bytes.
+    // The base point; then one that is zero, one that is odd, the prime, one below it, a flipped bit, any
+    // bytes.
     let elements = [
         0, 1, 4, 0, 4, 0, 2, 0, 0, 2, 1, 0, 1, 0xed, 0x7f, 0, 1, 0xec, 0x7f,
     ];

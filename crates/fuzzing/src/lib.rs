@@ -1,9 +1,9 @@
 //! The bodies of the fuzz targets: each takes any bytes at all and panics where a promise is broken.
 //!
-//! The targets of `fuzz/` are one line each and call these. `cargo test` runs them too, without a fuzzer: over every
-//! saved input, and over inputs from a seeded random source (`tests/replay.rs`). Inputs are choices more than
-//! data: what an honest member, an insider or the server does next. The real keys and ciphers are used, and never
-//! got past by guessing: where a body wants to be an insider, it signs as one.
+//! The targets of `fuzz/` are one line each and call these. `cargo test` runs them too, without a fuzzer:
+//! over every saved input, and over inputs from a seeded random source (`tests/replay.rs`). Inputs are
+//! choices more than data: what an honest member, an insider or the server does next. The real keys and
+//! ciphers are used, and never got past by guessing: where a body wants to be an insider, it signs as one.
 //!
 //! To add a target: a file here with a function of its name and a few seeds, its lines in [`TARGETS`] and
 //! [`COVERAGE`], a file of one line in `fuzz/fuzz_targets`, and its name in `fuzz/Cargo.toml`; then
@@ -120,8 +120,8 @@ impl Target {
     }
 }
 
-/// The n-th input of the seeded random source, shorter than `max` bytes. Half of them are of small numbers only, as
-/// choices are.
+/// The n-th input of the seeded random source, shorter than `max` bytes. Half of them are of small numbers
+/// only, as choices are.
 #[must_use]
 pub fn random_input(n: u64, max: usize) -> Vec<u8> {
     let mut rng = rng::seeded(n);

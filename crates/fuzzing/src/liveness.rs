@@ -18,9 +18,9 @@ const MESSAGES: usize = 40;
 const MAX_ACTIONS: usize = 400;
 
 /// Takes the bytes as stored state, or as what happens to the timers of a subsession: messages that come, are
-/// acknowledged, sent again and asked for, members who give signs of life, time that passes, and restarts. Whatever can
-/// be asked is what naive models say, whose waits are drawn from the same random source; and each wait is within the
-/// bounds that its page gives (L-1 to L-5).
+/// acknowledged, sent again and asked for, members who give signs of life, time that passes, and restarts.
+/// Whatever can be asked is what naive models say, whose waits are drawn from the same random source; and
+/// each wait is within the bounds that its page gives (L-1 to L-5).
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -158,7 +158,8 @@ impl<R: RandomSource + Clone> Run<R> {
         wait(&mut Context::new(self.now, &mut self.rng.clone()))
     }
 
-    /// L-3: half the full-ack interval, twice as long each time and 64 times at most, and up to a quarter of it more.
+    /// L-3: half the full-ack interval, twice as long each time and 64 times at most, and up to a quarter of
+    /// it more.
     fn resend_delay(&self, times: u32) -> Duration {
         let wait = self.drawn(|cx| self.timing.resend_delay(times, cx));
         let base = self.timing.full_ack() / 2;
@@ -327,6 +328,11 @@ fn stored(bytes: &[u8]) {
     let mut rng = rng::seeded(1);
     let mut cx = Context::new(now, &mut rng);
     let timing = wire::decode::<Timing>(bytes, bytes.len()).unwrap_or_default();
+    assert_eq!(
+        Timing::new(timing.broadcast_latency(), timing.full_ack()),
+        timing,
+        "L-7: no other figures than those that can be set"
+    );
     let waits = [
         timing.ack_delay(&mut cx),
         timing.resend_delay(9, &mut cx),
@@ -404,6 +410,13 @@ pub(super) fn seeds() -> Vec<Seed> {
         Seed::new("stored-monitor", stored(wire::encode(&monitor))),
         Seed::new("stored-resend", stored(wire::encode(&resend))),
         Seed::new("stored-timing", stored(wire::encode(&Timing::default()))),
+        // Waits so long that a multiple of them is no duration any more.
+        Seed::new("stored-timing-long", stored(wire::encode(&[Duration::MAX; 2]))),
+        // A full-ack interval that nobody could meet.
+        Seed::new(
+            "stored-timing-short",
+            stored(wire::encode(&[Duration::from_secs(9); 2])),
+        ),
     ]
 }
 

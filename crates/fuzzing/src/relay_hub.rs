@@ -23,10 +23,11 @@ const MAX_CONNECTIONS: usize = 24;
 /// Short, so that a packet that is too long is soon made.
 const MAX_PACKET_BYTES: usize = 36;
 
-/// Takes the bytes as what many clients do under limits that the bytes choose: connect, take a name over, enter, leave,
-/// send, invite, kick, say nonsense, read, break off; and as the relay's end. Each client is told exactly what a naive
-/// model says: one order of all that happens in a channel, nothing of channels that it is not in, and no more than the
-/// limits allow. Who reads too slowly is cut off, and costs the others nothing.
+/// Takes the bytes as what many clients do under limits that the bytes choose: connect, take a name over,
+/// enter, leave, send, invite, kick, say nonsense, read, break off; and as the relay's end. Each client is
+/// told exactly what a naive model says: one order of all that happens in a channel, nothing of channels that
+/// it is not in, and no more than the limits allow. Who reads too slowly is cut off, and costs the others
+/// nothing.
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -98,7 +99,7 @@ impl Run {
             self.model.close();
             return;
         }
-        if action % 12 == 0 {
+        if action.is_multiple_of(12) {
             let hello = wire::encode(&Ask::Hello {
                 protocol: PROTOCOL,
                 member: member(input),

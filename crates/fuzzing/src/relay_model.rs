@@ -1,4 +1,5 @@
-//! A naive model of the relay's hub: who is connected, who is in which channel, and what each has still to be told.
+//! A naive model of the relay's hub: who is connected, who is in which channel, and what each has still to be
+//! told.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,7 +9,8 @@ use concilium_relay::{CloseReason, Refusal};
 
 use super::relay_protocol::{Ask, Told, expected_hello};
 
-/// The hub by its promises: lists that are searched anew for each question, and no index that could differ from them.
+/// The hub by its promises: lists that are searched anew for each question, and no index that could differ
+/// from them.
 #[derive(Debug)]
 pub(super) struct Model {
     limits: Limits,
@@ -169,7 +171,7 @@ impl Model {
         Ok(())
     }
 
-    /// The one who leaves is told so, and then whoever remains.
+    /// The one who leaves is told first, then those who remain.
     fn leave(&mut self, me: usize, channel: &SessionName) {
         self.seats[me].channels.retain(|other| other != channel);
         self.tell(me, Told::Left(channel.clone()));
@@ -229,7 +231,8 @@ impl Model {
         self.end(slow, CloseReason::TooSlow);
     }
 
-    /// Connections end: all of them leave first, then the others hear of it, and whose queue that fills goes as well.
+    /// Connections end: all of them leave first, then the others hear of it, and whose queue that fills goes
+    /// as well.
     fn end(&mut self, mut seats: Vec<usize>, mut reason: CloseReason) {
         while !seats.is_empty() {
             let mut news = Vec::new();

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::Seed;
 use super::input::Input;
 
-/// Takes the bytes as a message from either side and as a hello, or makes a message out of them. The readers take
-/// exactly what the table of the relay's front page allows, in one encoding each; a kind that is not in it is told
-/// from garbage, and a hello of another version from one that cannot be read.
+/// Takes the bytes as a message from either side and as a hello, or makes a message out of them. The readers
+/// take exactly what the table of the relay's front page allows, in one encoding each; a kind that is not in
+/// it is told from garbage, and a hello of another version from one that cannot be read.
 ///
 /// # Panics
 /// Where a promise is broken.
 pub fn relay_protocol(data: &[u8]) {
     let mut input = Input::new(data);
-    if input.byte() % 2 == 0 {
+    if input.byte().is_multiple_of(2) {
         anything(input.rest());
         return;
     }

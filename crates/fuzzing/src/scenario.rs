@@ -92,9 +92,9 @@ const WORDS: [&str; 78] = [
     "error",
 ];
 
-/// Takes the bytes as a file, or as choices of words that make one. Nothing makes the reader panic. It complains of the
-/// first line that is wrong, and no earlier and no later one; what it takes, it takes with the same meaning amid
-/// comments, empty lines and spaces.
+/// Takes the bytes as a file, or as choices of words that make one. Nothing makes the reader panic. It
+/// complains of the first line that is wrong, and no earlier and no later one; what it takes, it takes with
+/// the same meaning amid comments, empty lines and spaces.
 ///
 /// # Panics
 /// Where a promise is broken.

@@ -23,9 +23,10 @@ const MAX_EVENTS: usize = 24;
 /// Outputs that one call leads to, at most.
 const MAX_OUTPUTS: usize = 1_000;
 
-/// Takes the bytes as a snapshot, as damage to one, or as what a session is shown after it came back. Nothing makes
-/// [`Session::restore`] panic; what it takes is a session whose snapshot is those bytes, and one that answers to
-/// whatever comes; and a session that comes back after each event does the same as one that runs on (A-29, K-13).
+/// Takes the bytes as a snapshot, as damage to one, or as what a session is shown after it came back. Nothing
+/// makes [`Session::restore`] panic; what it takes is a session whose snapshot is those bytes, and one
+/// that answers to whatever comes; and a session that comes back after each event does the same as one that
+/// runs on (A-29, K-13).
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -55,6 +56,8 @@ struct Past {
 struct Snapshot {
     who: MemberId,
     at: Time,
+    /// How many packets had been sent.
+    packets: usize,
     bytes: Vec<u8>,
 }
 
@@ -97,9 +100,9 @@ fn restored(past: &Past, snapshot: &Snapshot, bytes: &[u8], input: &mut Input<'_
         bytes,
         "A-29: what comes back is what the bytes say"
     );
-    let mut now = snapshot.at;
+    let (mut now, mut next) = (snapshot.at, snapshot.packets);
     for _ in 0..4 {
-        let happening = Happening::of(past, input);
+        let happening = Happening::of(past, &mut next, input);
         now = now.after(happening.wait);
         let _ = happening.show(&mut session, now);
     }
@@ -114,13 +117,13 @@ fn goes_on(past: &Past, snapshot: &Snapshot, input: &mut Input<'_>) -> Reached {
             .expect("A-29: a snapshot restores")
     };
     let mut runs_on = copy(&snapshot.bytes);
-    let mut now = snapshot.at;
+    let (mut now, mut next) = (snapshot.at, snapshot.packets);
     let mut outputs = 0;
     for _ in 0..MAX_EVENTS {
         if input.is_empty() {
             break;
         }
-        let happening = Happening::of(past, input);
+        let happening = Happening::of(past, &mut next, input);
         now = now.after(happening.wait);
         let mut comes_back = copy(&runs_on.snapshot());
         assert_eq!(comes_back.next_timeout(), runs_on.next_timeout(), "A-29");
@@ -155,13 +158,20 @@ enum What {
 }
 
 impl Happening {
-    fn of(past: &Past, input: &mut Input<'_>) -> Self {
+    /// `next` is the number of the packet that came next in the past.
+    fn of(past: &Past, next: &mut usize, input: &mut Input<'_>) -> Self {
         let action = input.byte();
         let seed = u64::from(input.byte());
+        let count = past.packets.len();
         let what = match action % 12 {
-            0..=3 => {
-                let count = past.packets.len();
-                let (from, bytes) = past.packets[input.below(count)].clone();
+            number @ 0..=3 => {
+                let at = if number < 3 {
+                    *next % count
+                } else {
+                    input.below(count)
+                };
+                *next = at + 1;
+                let (from, bytes) = past.packets[at].clone();
                 What::Event(ChannelEvent::Packet { from, bytes })
             }
             4 => What::Event(ChannelEvent::Packet {
@@ -222,7 +232,8 @@ fn damage(bytes: &mut Vec<u8>, input: &mut Input<'_>) {
     }
 }
 
-/// A snapshot whose parts are damaged, dropped, doubled, or come from another one; each with its right length.
+/// A snapshot whose parts are damaged, dropped, doubled, or come from another one; each with its right
+/// length.
 fn rearranged(past: &Past, snapshot: &Snapshot, input: &mut Input<'_>) -> Vec<u8> {
     let layout =
         |bytes: &[u8]| wire::decode::<Layout>(bytes, bytes.len()).expect("a snapshot is laid out so");
@@ -237,7 +248,8 @@ fn rearranged(past: &Past, snapshot: &Snapshot, input: &mut Input<'_>) -> Vec<u8
         match input.byte() % 8 {
             0 => drop(parts.remove(at)),
             1 => parts.insert(at, parts[at].clone()),
-            2 | 3 => parts[at] = others[at % others.len()].clone(),
+            2 => parts.push(parts[at].clone()),
+            3 | 4 => parts[at] = others[at % others.len()].clone(),
             _ => damage(&mut parts[at].0, input),
         }
     }
@@ -249,8 +261,8 @@ fn past() -> &'static Past {
     &PAST
 }
 
-/// Three people meet, talk, put one out, take it in again and refresh their keys: everyone's snapshots on the way, also
-/// in the middle of operations.
+/// Three people meet, talk, put one out, take it in again and refresh their keys: everyone's snapshots on the
+/// way, also in the middle of operations.
 fn live() -> Past {
     let people = PEOPLE.map(member);
     let [alice, bob, carol] = &people;
@@ -286,6 +298,8 @@ fn live() -> Past {
         network.settle().expect("everyone comes to rest");
         let said = network.command(by, |session, cx| session.send(b"hello", cx).is_ok());
         said.expect("its timers rest");
+        // Acknowledgements are owed now.
+        network.settle().expect("everyone comes to rest");
         save(&network, &mut snapshots);
         network
             .run(Duration::from_secs(100))
@@ -308,6 +322,7 @@ fn save(network: &Network<Cliques, DefaultEncryptor>, snapshots: &mut Vec<Snapsh
         let session = network.session(&who).expect("nobody crashes");
         snapshots.push(Snapshot {
             at: network.now(),
+            packets: network.channel().packets().len(),
             bytes: session.snapshot().to_vec(),
             who,
         });
@@ -336,16 +351,18 @@ fn change(input: &mut Input<'_>) -> Change {
 }
 
 pub(super) fn seeds() -> Vec<Seed> {
-    // Packets of the past, noise, news of others, commands, and time.
+    // The packets that came next, an old one, noise, news of others, commands, and time.
     let events = [
-        [0, 1, 5, 0].as_slice(),
-        &[1, 2, 30, 4, 2, 3, 9, 1, 20, 4, 1, 2, 1, 3, 1, 2, 3, 4],
+        [0, 1, 0, 0, 2, 4, 0, 3, 8, 1, 4, 9].as_slice(),
+        &[3, 2, 30, 4, 4, 1, 2, 3, 1, 2, 3, 4],
         &[
             5, 5, 2, 3, 6, 6, 1, 4, 9, 7, 8, 9, 10, 8, 0, 12, 11, 9, 18, 7, 1, 3, 8, 2, 8,
         ],
     ]
     .concat();
     let mut seeds = vec![Seed::new("noise", [&[0, 0], [1; 100].as_slice()].concat())];
+    // The first part once more, behind the last.
+    seeds.push(Seed::new("trailing", [2, 40, 40, 0, 0, 2]));
     for moment in (0..84).step_by(12) {
         seeds.push(Seed::new(
             format!("goes-on-{moment}"),
@@ -356,7 +373,7 @@ pub(super) fn seeds() -> Vec<Seed> {
             format!("damaged-{moment}"),
             [damage.as_slice(), &events].concat(),
         ));
-        let rearranged = [2, moment, 83 - moment, 1, 4 + moment % 7, 2, 14, 2];
+        let rearranged = [2, moment, 83 - moment, 1, 4 + moment % 7, 3, 14, 4];
         seeds.push(Seed::new(
             format!("rearranged-{moment}"),
             [rearranged.as_slice(), &events].concat(),

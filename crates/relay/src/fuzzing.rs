@@ -1,6 +1,7 @@
 //! The relay without its sockets, for fuzz targets: its readers, and its hub driven by encoded messages.
 //!
-//! Applications have no use for it. It is there with the feature `fuzzing` alone, and promises nothing to others.
+//! Applications have no use for it. It is there with the feature `fuzzing` alone, and promises nothing to
+//! others.
 
 use std::sync::Arc;
 
