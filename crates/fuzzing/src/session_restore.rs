@@ -395,4 +395,11 @@ mod tests {
         let went_on = |reached: &Reached| matches!(reached, Reached::WentOn { outputs } if *outputs > 3);
         assert!(count(went_on) > 3, "{reached:?}");
     }
+    #[test]
+    fn a29_every_snapshot_of_the_past_comes_back_with_what_was_due() {
+        let count = u8::try_from(past().snapshots.len()).unwrap();
+        for moment in 0..count {
+            assert_eq!(run(&[3, moment]), Reached::WentOn { outputs: 0 });
+        }
+    }
 }

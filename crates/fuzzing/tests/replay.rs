@@ -65,7 +65,7 @@ fn a15_a18_a40_encryptor() {
 }
 
 #[test]
-fn a14_a18_a40_a46_gka() {
+fn a18_a40_a46_gka() {
     replay("gka", 2_000, 200);
 }
 
