@@ -14,7 +14,7 @@ use Coverage::{By, None};
 
 /// Every crate of the workspace by its folder, in alphabetical order. Crates that read bytes from elsewhere,
 /// or keep state between calls, are under a target; a test compares the list with the folders.
-pub const COVERAGE: [(&str, Coverage); 24] = [
+pub const COVERAGE: [(&str, Coverage); 25] = [
     ("bench", None("measures the other crates")),
     (
         "cli",
@@ -44,5 +44,6 @@ pub const COVERAGE: [(&str, Coverage); 24] = [
     ("testkit", None("serves tests; the targets run on it")),
     ("threats", None("measures the other crates")),
     ("transcript", By(&["transcript"])),
+    ("vectors", None("makes files for tests")),
     ("xtask", None("reads this repository alone")),
 ];

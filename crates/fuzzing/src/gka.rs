@@ -15,7 +15,7 @@ use super::input::Input;
 const PEOPLE: usize = 3;
 
 /// What the signature's hash begins with (docs/spec/key-agreement.md).
-const LABEL: &str = "concilium 2026-11 v1 operation packet signature";
+const LABEL: &str = "concilium 2026-11 v1 gka operation packet signature";
 
 /// The contract's own packets and values, whatever key agreement uses them.
 ///

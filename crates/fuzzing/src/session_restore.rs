@@ -209,9 +209,7 @@ impl Happening {
             What::Part => drop(session.part(&mut cx)),
             What::Nothing => {}
         }
-        let outputs: Vec<Output> = std::iter::from_fn(|| session.poll_output())
-            .take(MAX_OUTPUTS)
-            .collect();
+        let outputs: Vec<Output> = session.drain().unsaved().take(MAX_OUTPUTS).collect();
         assert!(outputs.len() < MAX_OUTPUTS, "A-40: one call leads to few outputs");
         outputs
     }
