@@ -3,9 +3,11 @@
 mod attacks;
 mod files;
 mod id;
+mod kits;
 mod labels;
 mod layers;
 mod links;
+mod listing;
 mod manifests;
 mod pending;
 mod records;
@@ -21,6 +23,7 @@ use std::fmt;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::root;
+use kits::Kits;
 use pending::Pending;
 use tests_of::Evidence;
 use tree::Tree;
@@ -49,16 +52,14 @@ impl fmt::Display for Finding {
 }
 
 /// Checks everything and prints what it finds; fails if that is anything. With `update`, first brings the pending list and
-/// the attack table up to date with the tests that there are.
+/// the lists of tests up to date with the tests that there are.
 pub(crate) fn run(update: bool) -> Result<()> {
     let mut tree = Tree::load(&root()?)?;
     let workspace = Workspace::load()?;
     if update {
         let evidence = Evidence::of(&tree);
-        let updates = [
-            (pending::FILE, pending::updated(&tree, &evidence)),
-            (attacks::FILE, attacks::updated(&tree, &evidence)),
-        ];
+        let mut updates = Vec::from(listing::made(&tree, &evidence));
+        updates.push((pending::FILE, pending::updated(&tree, &evidence)));
         for (file, text) in updates {
             std::fs::write(root()?.join(file), &text).with_context(|| format!("cannot write {file}"))?;
             tree.insert(file, text);
@@ -86,8 +87,12 @@ pub(crate) fn quiet_packages() -> Result<Vec<String>> {
 }
 
 fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
-    let evidence = Evidence::of(tree);
-    let (pending, mut findings) = Pending::read(tree);
+    let (kits, mut findings) = Kits::read(tree);
+    let evidence = Evidence::with(tree, &kits);
+    findings.extend(evidence.findings().iter().cloned());
+    let (pending, found) = Pending::read(tree);
+    findings.extend(found);
+    findings.extend(listing::check(tree, &evidence));
     findings.extend(rules::check(tree, &evidence, &pending));
     findings.extend(scenarios::check(tree, &evidence, &pending));
     findings.extend(attacks::check(tree, &evidence, &pending));

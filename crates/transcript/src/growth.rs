@@ -77,7 +77,7 @@ fn near_linear(name: &str, n: usize, build: impl Fn(usize)) {
 }
 
 #[test]
-fn a38_deep_graphs_are_near_linear() {
+fn a38_g7_deep_graphs_are_near_linear() {
     near_linear("deep", 2000, |n| {
         let mut graph = Builder::new(MEMBERS);
         for i in 0..n {
@@ -88,7 +88,7 @@ fn a38_deep_graphs_are_near_linear() {
 }
 
 #[test]
-fn a38_wide_graphs_are_near_linear() {
+fn a38_g7_wide_graphs_are_near_linear() {
     // All speak at once, again and again.
     near_linear("wide", 2000, |n| {
         let mut graph = Builder::new(MEMBERS);
@@ -102,7 +102,7 @@ fn a38_wide_graphs_are_near_linear() {
 }
 
 #[test]
-fn a38_combs_are_near_linear() {
+fn a38_g7_combs_are_near_linear() {
     // Each member a tooth of its own that never looks at the others, and one that collects them now and then.
     near_linear("comb", 2000, |n| {
         let mut graph = Builder::new(MEMBERS);
@@ -120,7 +120,7 @@ fn a38_combs_are_near_linear() {
 }
 
 #[test]
-fn a38_repeated_merges_of_disjoint_halves_are_near_linear() {
+fn a38_g7_repeated_merges_of_disjoint_halves_are_near_linear() {
     // Two halves that share nothing in any leaf of the clocks; then all members merge them, and nothing can
     // be shared.
     near_linear("halves", 2000, |n| {
@@ -142,7 +142,7 @@ fn a38_repeated_merges_of_disjoint_halves_are_near_linear() {
 }
 
 #[test]
-fn a38_forks_are_near_linear() {
+fn a38_g7_forks_are_near_linear() {
     // As many branches as are taken, of half of the members, and the others merge them for ever.
     near_linear("forks", 4000, |n| {
         let mut graph = Builder::new(8);
@@ -172,7 +172,7 @@ fn a38_forks_are_near_linear() {
 }
 
 #[test]
-fn a38_messages_that_wait_are_near_linear() {
+fn a38_g7_messages_that_wait_are_near_linear() {
     // Chains that come in backwards, as long as the quota allows, again and again.
     near_linear("backwards", 2000, |n| {
         let mut graph = Builder::new(4);
@@ -202,7 +202,7 @@ fn a38_messages_that_wait_are_near_linear() {
 }
 
 #[test]
-fn a38_members_without_end_are_near_linear() {
+fn a38_g7_members_without_end_are_near_linear() {
     // The number of members grows with that of messages: each member says one thing, one collects it. Where
     // their number passes a power of four, all clocks grow by one level: hence both doublings together.
     let [one, _, four] = steps(128, |n| {

@@ -366,7 +366,7 @@ proptest! {
 
     /// G-1 to G-8, A-30, A-31, A-32, A-34, A-18: any graph, in any order, with duplicates, gives what the model says.
     #[test]
-    fn a34_any_order_of_arrival_gives_the_model(
+    fn a34_g5_g8_any_order_of_arrival_gives_the_model(
         size in 1_usize..5,
         steps in prop::collection::vec(step(), 1..45),
         order in prop::collection::vec(any::<Index>(), 45),

@@ -1,7 +1,6 @@
-//! Every row of the attack table names tests that exist.
+//! Every row of the attack table has tests that bear its name.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::Finding;
 use super::id::Id;
@@ -12,27 +11,12 @@ use super::tree::Tree;
 /// The table.
 pub(super) const FILE: &str = "docs/security.md";
 
-/// Finds rows without tests, tests that do not exist, pending rows that have tests, and attacks that have no row.
+/// Finds rows without tests, pending rows that have tests, and attacks that have no row.
 pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut rows: BTreeMap<Id, Row<'_>> = BTreeMap::new();
-    for (i, line) in tree.text(FILE).unwrap_or_default().lines().enumerate() {
-        if let Some((id, tests)) = row(line) {
-            let place = format!("{FILE}:{}", i + 1);
-            match rows.entry(id) {
-                Entry::Vacant(entry) => {
-                    entry.insert(Row { place, tests });
-                }
-                Entry::Occupied(_) => findings.push(Finding::new(place, format!("a second row {id}"))),
-            }
-        }
-    }
-    for (expected, (id, row)) in (1..).zip(&rows) {
+    let (rows, mut findings) = rows(tree);
+    for (expected, (id, place)) in (1..).zip(&rows) {
         if id.number() != expected {
-            findings.push(Finding::new(
-                &row.place,
-                format!("the rows have a gap before {id}"),
-            ));
+            findings.push(Finding::new(place, format!("the rows have a gap before {id}")));
             break;
         }
     }
@@ -40,14 +24,15 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
         findings.push(Finding::new(FILE, "has no row `| A-01 | .. |`"));
         return findings;
     }
-    for id in evidence.attacks().filter(|id| !rows.contains_key(id)) {
+    let cited = evidence.cited().into_iter().filter(|id| id.is_attack());
+    for id in cited.filter(|id| !rows.contains_key(id)) {
         findings.push(Finding::new(
             FILE,
             format!("has no row {id}, which the code cites"),
         ));
     }
-    for (id, row) in &rows {
-        findings.extend(row.check(*id, evidence, pending));
+    for (id, place) in &rows {
+        findings.extend(tests(*id, place, evidence, pending));
     }
     for id in pending
         .ids()
@@ -61,97 +46,47 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
     findings
 }
 
-/// The table's text with every row naming all tests that bear its name, besides those that it names already.
-pub(super) fn updated(tree: &Tree, evidence: &Evidence) -> String {
-    tree.text(FILE)
-        .unwrap_or_default()
-        .split_inclusive('\n')
-        .map(|line| {
-            let Some((id, tests)) = row(line) else {
-                return line.to_owned();
-            };
-            let more: Vec<&str> = evidence
-                .tests_named_after(id)
-                .filter(|name| !tests.contains(name))
-                .collect();
-            let kept = line.trim_end().trim_end_matches('|');
-            match kept.rsplit_once('|') {
-                Some((kept, _)) if !more.is_empty() => {
-                    let names: Vec<String> = tests
-                        .iter()
-                        .chain(&more)
-                        .map(|name| format!("`{name}`"))
-                        .collect();
-                    format!("{kept}| {} |\n", names.join(", "))
-                }
-                _ => line.to_owned(),
+/// The rows of the table with their places, and the rows that stand there twice.
+pub(super) fn rows(tree: &Tree) -> (BTreeMap<Id, String>, Vec<Finding>) {
+    let (mut rows, mut findings) = (BTreeMap::new(), Vec::new());
+    for (i, line) in tree.text(FILE).unwrap_or_default().lines().enumerate() {
+        let place = format!("{FILE}:{}", i + 1);
+        match row(line) {
+            Some(id) if rows.contains_key(&id) => {
+                findings.push(Finding::new(place, format!("a second row {id}")));
             }
-        })
-        .collect()
-}
-
-struct Row<'a> {
-    place: String,
-    tests: Vec<&'a str>,
-}
-
-impl Row<'_> {
-    fn check(&self, id: Id, evidence: &Evidence, pending: &Pending) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for test in &self.tests {
-            if !evidence.has_test(test) {
-                let what = format!(
-                    "{id} names `{test}`, and there is no such test (crate::function or scenarios/file.scn)"
-                );
-                findings.push(Finding::new(&self.place, what));
-            }
+            Some(id) => drop(rows.insert(id, place)),
+            None => {}
         }
-        let named: Vec<String> = evidence
-            .tests_named_after(id)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let cell = named.join(", ");
-        if pending.is_partly(id) {
-            if self.tests.is_empty() {
-                let what = format!(
-                    "{id} is partly covered, says {}, and names no test",
-                    pending::FILE
-                );
-                findings.push(Finding::new(&self.place, what));
-            }
-        } else if pending.contains(id) {
-            if !(self.tests.is_empty() && named.is_empty()) {
-                let what = format!("{id} has tests; run `cargo xtask tidy --update`, then read the row");
-                findings.push(Finding::new(&self.place, what));
-            }
-        } else if self.tests.is_empty() {
-            let what = if named.is_empty() {
-                format!("{id} names no test")
-            } else {
-                format!("{id} names no test; these bear its name: {cell}")
-            };
-            findings.push(Finding::new(&self.place, what));
-        }
-        findings
     }
+    (rows, findings)
 }
 
-/// Reads `| A-01 | .. | `crate::test`, .. |`: the id, and the names between backticks in the last cell.
-fn row(line: &str) -> Option<(Id, Vec<&str>)> {
-    let mut cells = line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|');
-    let id = Id::read(cells.next()?.trim()).filter(|id| id.is_attack())?;
-    let tests = cells.next_back()?.split('`').skip(1).step_by(2).collect();
-    Some((id, tests))
+/// Finds what is amiss with the tests of one row.
+fn tests(id: Id, place: &str, evidence: &Evidence, pending: &Pending) -> Option<Finding> {
+    let what = match (evidence.in_tests(id), pending.contains(id), pending.is_partly(id)) {
+        (false, _, true) => format!(
+            "{id} is partly covered, says {}, and no test bears its name",
+            pending::FILE
+        ),
+        (false, false, _) => format!("no test bears the name of {id}"),
+        (true, true, false) => format!("{id} has tests; run `cargo xtask tidy --update`, then read the row"),
+        _ => return None,
+    };
+    Some(Finding::new(place, what))
+}
+
+/// Reads `| A-01 | .. |`: the id.
+fn row(line: &str) -> Option<Id> {
+    let cell = line.strip_prefix('|')?.split('|').next()?;
+    Id::read(cell.trim()).filter(|id| id.is_attack())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEST: (&str, &str) = (
-        "crates/x/tests/x.rs",
-        "#[test]\nfn a01_b() {}\n#[test]\nfn c() {}",
-    );
+    const TEST: (&str, &str) = ("crates/x/tests/x.rs", "// A-02\n#[test]\nfn a01_b() {}");
 
     fn findings(table: &str, list: &str) -> Vec<String> {
         let tree = Tree::from([TEST, (FILE, table), (pending::FILE, list)]);
@@ -163,80 +98,50 @@ mod tests {
             .collect()
     }
 
+    const ROWS: &str = "| A-01 | x |\n| A-02 | x |";
+
     #[test]
-    fn a_row_names_tests_that_exist() {
-        assert_eq!(findings("| A-01 | x | `x::a01_b`, `x::c` |", ""), [""; 0]);
-        let wrong = findings("| A-01 | x | `x::a01_b`, `y::c` |", "");
-        assert!(wrong.len() == 1 && wrong[0].contains("`y::c`"), "{wrong:?}");
-        let empty = findings("| A-01 | x | not yet |", "");
+    fn a_row_has_tests_that_bear_its_name() {
+        assert_eq!(findings(ROWS, "A-02 later"), [""; 0]);
         assert_eq!(
-            empty,
-            ["docs/security.md:1: A-01 names no test; these bear its name: `x::a01_b`"]
+            findings(ROWS, ""),
+            ["docs/security.md:2: no test bears the name of A-02"]
         );
-        assert_eq!(findings("", ""), ["docs/security.md: has no row `| A-01 | .. |`"]);
-        let other = "| A-02 | x | `x::c` |";
-        let cited = "docs/security.md: has no row A-01, which the code cites".to_owned();
-        assert!(findings(other, "").contains(&cited));
+        let uncited = findings("| A-01 | x |", "");
+        assert_eq!(
+            uncited,
+            ["docs/security.md: has no row A-02, which the code cites"]
+        );
+        let empty = findings("", "");
+        assert_eq!(empty, ["docs/security.md: has no row `| A-01 | .. |`"]);
     }
 
     #[test]
     fn a_pending_row_has_no_tests_and_a_row() {
-        let table = "| A-01 | x | `x::a01_b` |\n| A-02 | x | not yet |";
-        assert_eq!(findings(table, "A-02 later"), [""; 0]);
-        assert_eq!(findings(table, "").len(), 1, "A-02 names no test");
+        let held = findings(ROWS, "A-01 later\nA-02 later");
+        assert!(held.len() == 1 && held[0].contains("A-01 has tests"), "{held:?}");
+        let unknown = findings(ROWS, "A-02 later\nA-03 later");
         assert_eq!(
-            findings(table, "A-01 later\nA-02 later").len(),
-            1,
-            "A-01 has tests"
-        );
-        let unnamed = "| A-01 | x | not yet |\n| A-02 | x | not yet |";
-        assert_eq!(
-            findings(unnamed, "A-01 later\nA-02 later").len(),
-            1,
-            "a test bears the name A-01"
-        );
-        assert_eq!(
-            findings(table, "A-02 later\nA-03 later").len(),
-            1,
-            "there is no A-03"
+            unknown,
+            ["docs/spec/pending.txt: there is no row A-03 in docs/security.md"]
         );
     }
 
     #[test]
-    fn a_row_that_is_partly_covered_names_tests() {
-        assert_eq!(
-            findings("| A-01 | x | `x::a01_b` |", "A-01 partly: no session"),
-            [""; 0]
-        );
-        assert_eq!(
-            findings("| A-01 | x | not yet |", "A-01 partly: no session").len(),
-            1
-        );
-        assert_eq!(
-            findings("| A-01 | x | `y::c` |", "A-01 partly: no session").len(),
-            1,
-            "there is no y::c"
-        );
-    }
-
-    #[test]
-    fn an_update_adds_tests_and_keeps_what_a_row_names() {
-        let table = "# x\n| A-01 | x | not yet |\n| A-02 | y | `x::c` |\n| A-01 | z | `x::c` |\n";
-        let tree = Tree::from([TEST, (FILE, table)]);
-        assert_eq!(
-            updated(&tree, &Evidence::of(&tree)),
-            "# x\n| A-01 | x | `x::a01_b` |\n| A-02 | y | `x::c` |\n| A-01 | z | `x::c`, `x::a01_b` |\n"
-        );
+    fn a_row_that_is_partly_covered_has_tests() {
+        assert_eq!(findings(ROWS, "A-01 partly: no session\nA-02 later"), [""; 0]);
+        let bare = findings(ROWS, "A-02 partly: no session");
+        assert!(bare.len() == 1 && bare[0].contains("partly covered"), "{bare:?}");
     }
 
     #[test]
     fn rows_are_unique_and_without_gaps() {
-        let twice = "| A-01 | x | `x::c` |\n| A-01 | y | `x::c` |";
-        assert_eq!(findings(twice, ""), ["docs/security.md:2: a second row A-01"]);
-        let gap = "| A-01 | x | `x::c` |\n| A-03 | y | `x::c` |";
-        assert_eq!(
-            findings(gap, ""),
-            ["docs/security.md:2: the rows have a gap before A-03"]
+        let twice = findings("| A-01 | x |\n| A-01 | y |\n| A-02 | x |", "A-02 later");
+        assert_eq!(twice, ["docs/security.md:2: a second row A-01"]);
+        let gap = findings(
+            "| A-01 | x |\n| A-02 | x |\n| A-04 | x |",
+            "A-02 later\nA-04 later",
         );
+        assert_eq!(gap, ["docs/security.md:3: the rows have a gap before A-04"]);
     }
 }

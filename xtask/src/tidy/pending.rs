@@ -112,7 +112,7 @@ mod tests {
             ("crates/x/src/lib.rs", "// O-1 A-01 O-2"),
             (
                 "crates/x/tests/x.rs",
-                "// O-1\n#[test]\nfn a01_b() {}\n#[test]\nfn a03_c() {}",
+                "// O-2\n#[test]\nfn o1_a01_b() {}\n#[test]\nfn a03_c() {}",
             ),
         ]);
         let updated = updated(&tree, &Evidence::of(&tree));

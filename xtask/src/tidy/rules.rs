@@ -1,4 +1,4 @@
-//! Every rule of the specification stands in code and in a test.
+//! Every rule of the specification stands in code and in the name of a test.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
             findings.push(Finding::new(place, format!("no source file cites {id}")));
         }
         if due && !evidence.in_tests(*id) {
-            findings.push(Finding::new(place, format!("no test cites {id}")));
+            findings.push(Finding::new(place, format!("no test bears the name of {id}")));
         }
         if !due && evidence.holds(*id) {
             findings.push(Finding::new(
@@ -96,7 +96,7 @@ mod tests {
     }
 
     const SOURCE: (&str, &str) = ("crates/x/src/lib.rs", "// O-1");
-    const TEST: (&str, &str) = ("crates/x/tests/x.rs", "// O-1");
+    const TEST: (&str, &str) = ("crates/x/tests/x.rs", "#[test]\nfn o01_x() {}");
     const RULE: (&str, &str) = ("docs/spec/order.md", "- **O-1** First.\n");
     const PENDING: (&str, &str) = ("docs/spec/pending.txt", "O-1 soon\n");
 
@@ -105,11 +105,20 @@ mod tests {
         assert_eq!(findings(&[RULE, SOURCE, TEST]), [""; 0]);
         assert_eq!(
             findings(&[RULE, SOURCE]),
-            ["docs/spec/order.md:1: no test cites O-1"]
+            ["docs/spec/order.md:1: no test bears the name of O-1"]
         );
         assert_eq!(
             findings(&[RULE, TEST]),
             ["docs/spec/order.md:1: no source file cites O-1"]
+        );
+        assert_eq!(
+            findings(&[
+                RULE,
+                SOURCE,
+                ("crates/x/tests/x.rs", "// O-1\n#[test]\nfn x() {}")
+            ]),
+            ["docs/spec/order.md:1: no test bears the name of O-1"],
+            "a comment is no evidence"
         );
         assert_eq!(findings(&[RULE, PENDING]), [""; 0]);
         assert_eq!(findings(&[RULE, PENDING, SOURCE]), [""; 0]);

@@ -173,6 +173,24 @@ pub(super) fn words(code: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
+/// Whether a text is one identifier or keyword.
+pub(super) fn is_word(text: &str) -> bool {
+    words(text).next() == Some(text)
+}
+
+/// The macros that some code defines with `macro_rules!`: their names and bodies.
+pub(super) fn bodies_of_macros(code: &str) -> Vec<(&str, &str)> {
+    let starts = code.match_indices("macro_rules!");
+    starts
+        .filter_map(|(at, mark)| {
+            let rest = code.get(at + mark.len()..)?;
+            let name = words(rest).next()?;
+            let body = rest.get(rest.find(['{', '(', '['])?..)?;
+            Some((name, body.get(..group(body)?)?))
+        })
+        .collect()
+}
+
 /// A function: its name, and whether an attribute such as `#[test]` or `#[tokio::test]` makes it a test.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Function<'a> {
@@ -259,6 +277,16 @@ mod tests {
         assert_eq!(texts.len(), 2);
         assert!(texts[0].contains("fn b()") && texts[0].ends_with("} }"));
         assert!(texts[1].ends_with("mod other;"));
+    }
+
+    #[test]
+    fn macros_are_found_with_their_bodies() {
+        let code = "macro_rules! a { () => { b } }\nfn c() {}\nmacro_rules! d ( () => {} );";
+        assert_eq!(
+            bodies_of_macros(code),
+            [("a", "{ () => { b } }"), ("d", "( () => {} )")]
+        );
+        assert!(is_word("a_1") && !is_word("a b") && !is_word("") && !is_word("$a"));
     }
 
     #[test]

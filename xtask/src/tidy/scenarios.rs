@@ -11,7 +11,7 @@ use super::tree::Tree;
 /// and liveness. What the others say is inside of one part, and tested there.
 const SHOWN: &str = "OTML";
 
-/// Finds rules that no file in `scenarios/` cites.
+/// Finds rules that no file in `scenarios/` states that it holds.
 pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<Finding> {
     let (rules, _) = rules::defined(tree);
     let shown = |id: Id| {
@@ -21,7 +21,7 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, pending: &Pending) -> Vec<
     rules
         .into_iter()
         .filter(|(id, _)| SHOWN.contains(id.letter()) && !pending.contains(*id) && !shown(*id))
-        .map(|(id, place)| Finding::new(place, format!("no scenario cites {id}")))
+        .map(|(id, place)| Finding::new(place, format!("no scenario holds {id}")))
         .collect()
 }
 
@@ -47,21 +47,24 @@ mod tests {
     );
 
     #[test]
-    fn a_rule_of_the_group_needs_a_scenario_that_cites_it() {
-        let one = "docs/spec/x.md:1: no scenario cites O-1";
-        let two = "docs/spec/x.md:2: no scenario cites O-2";
+    fn a_rule_of_the_group_needs_a_scenario_that_holds_it() {
+        let one = "docs/spec/x.md:1: no scenario holds O-1";
+        let two = "docs/spec/x.md:2: no scenario holds O-2";
         assert_eq!(findings(&[RULES]), [one, two], "K-1 needs none");
-        assert_eq!(findings(&[RULES, ("scenarios/o01.scn", "# O-1: so\n")]), [two]);
+        assert_eq!(findings(&[RULES, ("scenarios/o01.scn", "# holds: O-1\n")]), [two]);
         assert_eq!(
             findings(&[
                 RULES,
-                ("scenarios/o01.scn", "# O-1: so\n"),
+                ("scenarios/o01.scn", "# holds: O-1\n"),
                 ("crates/x/tests/x.rs", "// O-2\n#[test]\nfn o02_x() {}")
             ]),
             [two],
             "a test is no scenario"
         );
-        assert_eq!(findings(&[RULES, ("scenarios/all.scn", "# O-1, O-2\n")]), [""; 0]);
+        assert_eq!(
+            findings(&[RULES, ("scenarios/all.scn", "# holds: O-1, O-2\n")]),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn assert_doubling(waits: &[Duration]) {
 }
 
 #[test]
-fn t17_whoever_waits_for_nobody_enters_anew_less_and_less_often() {
+fn a44_t17_whoever_waits_for_nobody_enters_anew_less_and_less_often() {
     let net = group(2, 1, 1);
     let mut carol = copy(&net, "carol");
     let mut rng = seeded(3);
@@ -128,7 +128,7 @@ fn parted(net: &mut Net, others: &[&str]) {
 }
 
 #[test]
-fn t17_the_fewer_go_whatever_their_names() {
+fn a44_t17_the_fewer_go_whatever_their_names() {
     for others in [&["alice"][..], &["alice", "bob"], &["erin"], &["dave", "erin"]] {
         let mut settings = Settings::default();
         settings.auto_include = true;
@@ -236,7 +236,7 @@ fn t18_whoever_was_told_something_else_and_is_included_in_vain_is_put_out_and_co
 }
 
 #[test]
-fn t18_members_who_were_all_told_of_somebody_who_is_not_there_learn_it() {
+fn a50_t18_members_who_were_all_told_of_somebody_who_is_not_there_learn_it() {
     // The same if nobody is included without being asked for, and dave therefore never was to be.
     for auto_include in [true, false] {
         let mut settings = Settings::default();
