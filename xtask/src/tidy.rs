@@ -9,6 +9,7 @@ mod layers;
 mod links;
 mod listing;
 mod manifests;
+mod maps;
 mod pending;
 mod records;
 mod rules;
@@ -16,6 +17,7 @@ mod rust;
 mod scenarios;
 mod tests_of;
 mod tree;
+mod width;
 mod workspace;
 
 use std::fmt;
@@ -60,6 +62,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         let evidence = Evidence::of(&tree);
         let mut updates = Vec::from(listing::made(&tree, &evidence));
         updates.push((pending::FILE, pending::updated(&tree, &evidence)));
+        updates.push((width::FILE, width::updated(&tree)));
         for (file, text) in updates {
             std::fs::write(root()?.join(file), &text).with_context(|| format!("cannot write {file}"))?;
             tree.insert(file, text);
@@ -98,6 +101,8 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     findings.extend(attacks::check(tree, &evidence, &pending));
     findings.extend(files::check(tree));
     findings.extend(labels::check(tree));
+    findings.extend(width::check(tree));
+    findings.extend(maps::check(tree, workspace));
     findings.extend(links::check(tree));
     findings.extend(records::check(tree));
     findings.extend(manifests::check(tree, workspace));

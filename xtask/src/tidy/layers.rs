@@ -13,7 +13,7 @@ const PARTS: [&str; 5] = ["gka", "encryptor", "transcript", "server-order", "liv
 const SHARED: [(&str, &str); 1] = [("gka", "gka-dh")];
 
 /// Crates that may touch clock, disk, network or an async runtime: they drive the others.
-const DRIVERS: [&str; 6] = ["relay", "cli", "store", "web", "xtask", "bench"];
+const DRIVERS: [&str; 4] = ["relay", "cli", "xtask", "bench"];
 
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
 /// network along.
@@ -112,7 +112,12 @@ fn is_variant(name: &str, kind: &str) -> bool {
 }
 
 fn may_touch_the_world(name: &str) -> bool {
-    DRIVERS.contains(&name) || is_variant(name, "channel")
+    DRIVERS.contains(&name)
+}
+
+/// Whether it is said of a crate what it may depend on: it is the session, or stands below it or beside it.
+pub(super) fn is_ordered(name: &str) -> bool {
+    allowed(name).is_some()
 }
 
 /// The crates that neither touch the world nor serve tests.
@@ -287,7 +292,7 @@ mod tests {
             "testkit",
             "sim",
             "relay",
-            "channel-nats",
+            "cli",
             "bench",
         ];
         let packages = crates.map(|name| (name, name, [].as_slice()));
@@ -329,11 +334,11 @@ mod tests {
         assert_eq!(test_crate(&["b"]).len(), 0, "property tests bring one along");
         assert_eq!(test_crate(&["rand"]).len(), 1);
         assert_eq!(
-            findings(&[("store", "a", &["rusqlite"]), ("", "rusqlite", &[])]).len(),
+            findings(&[("cli", "a", &["rusqlite"]), ("", "rusqlite", &[])]).len(),
             0
         );
         assert_eq!(
-            findings(&[("channel-nats", "a", &["tokio"]), ("", "tokio", &[])]).len(),
+            findings(&[("relay", "a", &["tokio"]), ("", "tokio", &[])]).len(),
             0
         );
     }
