@@ -11,6 +11,7 @@ mod listing;
 mod manifests;
 mod maps;
 mod pending;
+mod publishing;
 mod records;
 mod rules;
 mod rust;
@@ -106,6 +107,7 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     findings.extend(links::check(tree));
     findings.extend(records::check(tree));
     findings.extend(manifests::check(tree, workspace));
+    findings.extend(publishing::check(tree, workspace));
     findings.extend(layers::check(tree, workspace));
     findings.sort();
     findings.dedup();

@@ -4,9 +4,13 @@ use super::Finding;
 use super::tree::Tree;
 use super::workspace::Workspace;
 
-/// Finds crates without a README, an example, a description, a licence, or the workspace's lints.
+/// The manifest of the workspace.
+const WORKSPACE: &str = "Cargo.toml";
+
+/// Finds crates without a README, an example, a description, a licence, or the workspace's lints. Finds
+/// dependencies of the workspace that no crate takes up.
 pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = unused(tree, workspace);
     for package in workspace.members() {
         let folder = package.folder();
         let manifest = format!("{folder}Cargo.toml");
@@ -32,6 +36,30 @@ pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
+/// Dependencies that the workspace offers and no crate takes up.
+fn unused(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
+    let manifests: Vec<&str> = workspace
+        .members()
+        .filter_map(|package| tree.text(&format!("{}Cargo.toml", package.folder())))
+        .collect();
+    let offered = tree.text(WORKSPACE).unwrap_or_default().lines();
+    offered
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .filter(|name| {
+            let starts = [
+                format!("{name}.workspace"),
+                format!("{name} = {{ workspace = true"),
+            ];
+            let takes = |line: &str| starts.iter().any(|start| line.starts_with(start));
+            !manifests.iter().any(|manifest| manifest.lines().any(takes))
+        })
+        .map(|name| Finding::new(WORKSPACE, format!("no crate takes the dependency {name} up")))
+        .collect()
+}
+
 fn takes_the_workspaces_lints(manifest: &str) -> bool {
     manifest
         .lines()
@@ -50,6 +78,28 @@ mod tests {
 
     fn core() -> Workspace {
         Workspace::of(&[("core", "a", &[])])
+    }
+
+    #[test]
+    fn dependencies_that_no_crate_takes_up_are_found() {
+        let offers =
+            "[workspace.dependencies]\n# Ours.\na = \"1\"\nb-c = { path = \"x\" }\n\n[profile.dev]\nd = 1\n";
+        let found = |takes: &str| {
+            let manifest = format!("{}[dependencies]\n{takes}", MANIFEST.1);
+            let tree = Tree::from([README, (MANIFEST.0, &manifest), (WORKSPACE, offers)]);
+            check(&tree, &core())
+                .iter()
+                .map(Finding::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found("a.workspace = true\nb-c = { workspace = true, features = [] }\n"),
+            [""; 0]
+        );
+        assert_eq!(
+            found("a.workspace = true\nb.workspace = true\n"),
+            ["Cargo.toml: no crate takes the dependency b-c up"]
+        );
     }
 
     #[test]

@@ -45,6 +45,17 @@ pub(super) struct Package {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) license: Option<String>,
+    pub(super) readme: Option<String>,
+    #[serde(default)]
+    pub(super) keywords: Vec<String>,
+    #[serde(default)]
+    pub(super) categories: Vec<String>,
+    pub(super) rust_version: Option<String>,
+    /// The registries that it may be published to; none stands for any.
+    publish: Option<Vec<String>>,
+    /// What other tools than cargo read.
+    #[serde(default)]
+    metadata: serde_json::Value,
     manifest_path: String,
     targets: Vec<Target>,
 }
@@ -60,6 +71,18 @@ impl Package {
         self.targets
             .iter()
             .any(|target| target.kind.iter().any(|kind| kind == "lib"))
+    }
+
+    /// Whether it is meant to be published.
+    pub(super) fn is_published(&self) -> bool {
+        self.publish
+            .as_ref()
+            .is_none_or(|registries| !registries.is_empty())
+    }
+
+    /// Whether it says how docs.rs is to build its documentation.
+    pub(super) fn has_settings_for_docs(&self) -> bool {
+        self.metadata.pointer("/docs/rs").is_some()
     }
 
     /// Its folder from the project's root, with a slash at the end.
@@ -149,6 +172,12 @@ impl Workspace {
                     name: (*name).to_owned(),
                     description: Some("x".to_owned()),
                     license: Some("MIT OR Apache-2.0".to_owned()),
+                    readme: None,
+                    keywords: Vec::new(),
+                    categories: Vec::new(),
+                    rust_version: None,
+                    publish: None,
+                    metadata: serde_json::Value::Null,
                     manifest_path: format!("any/crates/{folder}/Cargo.toml"),
                     targets: vec![Target {
                         kind: vec!["lib".to_owned()],
