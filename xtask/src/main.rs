@@ -4,6 +4,7 @@
     reason = "a tool for people at a terminal; its progress is its output"
 )]
 
+mod api;
 mod command;
 mod steps;
 mod tidy;
@@ -31,7 +32,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything below but the benchmarks, the model and the threats, in order, after tests, formatting, lints and licences.
+    /// Everything below but the benchmarks, the model and the threats, in order, after tests, formatting,
+    /// lints and licences.
     Ci {
         /// How long each fuzz target runs.
         #[arg(long, default_value_t = 5)]
@@ -69,6 +71,14 @@ enum Task {
     },
     /// Measure what each attacker gets, and write the table into docs/security.md.
     Threats,
+    /// Compare the public items of the published crates with their records in docs/api/.
+    Api {
+        /// Write the records anew instead.
+        #[arg(long)]
+        update: bool,
+    },
+    /// Pack the crates that are published, and build each from its package.
+    Package,
     /// Build the documentation; a warning is an error.
     Doc,
     /// Run every scenario of scenarios/.
@@ -115,13 +125,16 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Bench { json } => steps.step("bench", || toolbox::bench(json.as_deref())),
         Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
         Task::Threats => steps.step("threats", toolbox::threats),
+        Task::Api { update } => steps.step("api", || api::run(update)),
+        Task::Package => steps.step("package", toolbox::package),
         Task::Doc => steps.step("doc", toolbox::doc),
         Task::Scenarios => steps.step("scenarios", || toolbox::scenarios(Program::Released)),
         Task::Sim { long } => toolbox::sim(Program::Released, long, steps),
     }
 }
 
-/// The cheap and the telling first, so that most failures show early; the README's test command as it stands there.
+/// The cheap and the telling first, so that most failures show early; the README's test command as it stands
+/// there.
 fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
     steps.step("fmt", || Tool::cargo("fmt --all --check").run())?;
     steps.step("tidy", || tidy::run(false))?;
@@ -132,9 +145,12 @@ fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
     // What is default, built with what it asks for itself, nothing of which the tests of others ask for.
     steps.step("check", || Tool::cargo("check").run())?;
     steps.step("doc", toolbox::doc)?;
+    steps.step("api", || api::run(false))?;
+    steps.step("unused", toolbox::unused)?;
     steps.step("deny", || {
         Tool::cargo("deny --workspace check bans licenses sources").run()
     })?;
+    steps.step("package", toolbox::package)?;
     wasm::run(steps)?;
     // An optimised program would take longer to build than these take, and would check less.
     steps.step("demo", || toolbox::demo(Program::Tested))?;

@@ -54,8 +54,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks everything and prints what it finds; fails if that is anything. With `update`, first brings the pending list and
-/// the lists of tests up to date with the tests that there are.
+/// Checks everything and prints what it finds; fails if that is anything. With `update`, first brings the
+/// pending list and the lists of tests up to date with the tests that there are.
 pub(crate) fn run(update: bool) -> Result<()> {
     let mut tree = Tree::load(&root()?)?;
     let workspace = Workspace::load()?;
@@ -88,6 +88,13 @@ pub(crate) fn quiet_packages() -> Result<Vec<String>> {
     let workspace = Workspace::load()?;
     let names = layers::quiet(&workspace).map(|package| package.name.clone());
     Ok(names.collect())
+}
+
+/// The names of the crates that are published. Each has a library.
+pub(crate) fn published_packages() -> Result<Vec<String>> {
+    let workspace = Workspace::load()?;
+    let published = workspace.members().filter(|package| package.is_published());
+    Ok(published.map(|package| package.name.clone()).collect())
 }
 
 fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {

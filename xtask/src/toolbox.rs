@@ -16,6 +16,20 @@ pub(crate) fn doc() -> Result<()> {
         .run()
 }
 
+/// Dependencies that a crate names and does not use.
+pub(crate) fn unused() -> Result<()> {
+    // By itself: as a subcommand, it takes the folder for an argument of another meaning.
+    Tool::new("cargo-machete")
+        .run()
+        .context("it takes cargo-machete: cargo install cargo-machete --locked")
+}
+
+/// Packs every crate that is published as it would be, and builds each from its package and those of the
+/// others. Nothing is sent anywhere. That the registry has none of them yet does no harm.
+pub(crate) fn package() -> Result<()> {
+    Tool::cargo("publish --workspace --dry-run --allow-dirty --locked").run()
+}
+
 /// The command-line program, by how it was built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Program {
@@ -62,8 +76,8 @@ pub(crate) fn scenarios(program: Program) -> Result<()> {
     program.tool()?.args(["scenario"]).args(files).run()
 }
 
-/// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for the long
-/// run. Real keys where they are cheap enough, and the fast cipher where faults are many.
+/// What is simulated: the faults, the key agreement, the cipher, and how many seeds of it, in thousands for
+/// the long run. Real keys where they are cheap enough, and the fast cipher where faults are many.
 const SIMULATIONS: [(&str, &str, &str, u32); 9] = [
     ("none", "cliques", "aead", 300),
     ("none", "plain", "plain", 200),
@@ -112,12 +126,13 @@ pub(crate) fn threats() -> Result<()> {
     Tool::cargo("run --package concilium-threats --example threats -- docs/security.md").run()
 }
 
-/// Where inputs that are kept lie, a folder for each target; the fuzzer works on a copy, so that none is changed.
+/// Where inputs that are kept lie, a folder for each target; the fuzzer works on a copy, so that none is
+/// changed.
 const FUZZ_SEEDS: &str = "fuzz/corpus-seeds";
 
-/// Every fuzz target for so many seconds, from the saved inputs. The pinned compiler does it: RUSTC_BOOTSTRAP lets it
-/// take the unstable flags of the sanitizer, so that no nightly toolchain is needed. Optimised a little only: for a short
-/// while, what is saved on building is more than what is lost on running.
+/// Every fuzz target for so many seconds, from the saved inputs. The pinned compiler does it: RUSTC_BOOTSTRAP
+/// lets it take the unstable flags of the sanitizer, so that no nightly toolchain is needed. Optimised a
+/// little only: for a short while, what is saved on building is more than what is lost on running.
 pub(crate) fn fuzz_smoke(seconds: u32, steps: &mut Steps) -> Result<()> {
     let fuzz = || {
         Tool::cargo("fuzz")

@@ -17,8 +17,8 @@ const CHEAPLY: [&str; 3] = [
     "profile.dev.package.'*'.opt-level=0",
 ];
 
-/// Builds each crate that touches nothing of the world, with default features, and each by itself, so that none lives
-/// on features that another one asked for.
+/// Builds each crate that touches nothing of the world, with default features, and each by itself, so that
+/// none lives on features that another one asked for.
 pub(crate) fn run(steps: &mut Steps) -> Result<()> {
     let mut toolchain = Toolchain::Rustup;
     steps.step("wasm toolchain", || {

@@ -31,7 +31,8 @@ const MACHINE: [&str; 5] = [
     concat!("/Us", "ers/"),
 ];
 
-/// Finds files that are too long, marks of unfinished work, ignored tests without a reason, and paths of a machine.
+/// Finds files that are too long, marks of unfinished work, ignored tests without a reason, and paths of a
+/// machine.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.iter() {

@@ -27,8 +27,8 @@ struct Macro {
 }
 
 impl Kits {
-    /// Reads the lists of all kits, and finds those that are not there, that are empty, that nobody calls, and checks
-    /// that stand in no list.
+    /// Reads the lists of all kits, and finds those that are not there, that are empty, that nobody calls,
+    /// and checks that stand in no list.
     pub(super) fn read(tree: &Tree) -> (Self, Vec<Finding>) {
         Self::named(tree, &KITS)
     }
@@ -68,7 +68,8 @@ impl Kits {
         (kits, findings)
     }
 
-    /// Takes up the checks of one kit: the functions of its crate that its macros list, and the tests that they define.
+    /// Takes up the checks of one kit: the functions of its crate that its macros list, and the tests that
+    /// they define.
     fn add(&mut self, tree: &Tree, macros: &BTreeMap<String, Vec<Macro>>, name: &str, place: &str) -> bool {
         let Some(owner) = owner(place) else { return false };
         let defined = defined(tree, owner);
@@ -176,7 +177,8 @@ fn defined(tree: &Tree, owner: &str) -> BTreeMap<String, Vec<String>> {
     defined
 }
 
-/// The words of a macro that stand in lists: after a bracket, a comma or a semicolon, and before a comma or a bracket.
+/// The words of a macro that stand in lists: after a bracket, a comma or a semicolon, and before a comma or a
+/// bracket.
 fn listed(body: &str) -> impl Iterator<Item = &str> {
     body.split([',', ';', '{', '}', '(', ')', '[', ']'])
         .map(str::trim)

@@ -8,15 +8,15 @@ use super::workspace::{Package, Workspace};
 /// The five that stand on `core` alone.
 const PARTS: [&str; 5] = ["gka", "encryptor", "transcript", "server-order", "liveness"];
 
-/// What the implementations of a contract may share, beside the contract: for each contract, such crates. They stand where
-/// implementations do, and know none.
+/// What the implementations of a contract may share, beside the contract: for each contract, such crates.
+/// They stand where implementations do, and know none.
 const SHARED: [(&str, &str); 1] = [("gka", "gka-dh")];
 
 /// Crates that may touch clock, disk, network or an async runtime: they drive the others.
 const DRIVERS: [&str; 4] = ["relay", "cli", "xtask", "bench"];
 
-/// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random generator or a
-/// network along.
+/// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random
+/// generator or a network along.
 const FOR_TESTS: [&str; 8] = [
     "testkit", "parts", "scenario", "fuzzing", "sim", "model", "threats", "vectors",
 ];
@@ -60,8 +60,8 @@ const WORLDLY: [&str; 31] = [
     "web-time",
 ];
 
-/// The same through the standard library. Clippy holds its own list (clippy.toml) of single functions; this one is of
-/// whole modules.
+/// The same through the standard library. Clippy holds its own list (clippy.toml) of single functions; this
+/// one is of whole modules.
 const WORLDLY_STD: [&str; 8] = [
     "std::env",
     "std::fs",
@@ -73,10 +73,11 @@ const WORLDLY_STD: [&str; 8] = [
     "SystemTime::now",
 ];
 
-/// Packages that bring some of these along for browsers alone, compiled and never called: what they depend on does not
-/// count. With the reason.
+/// Packages that bring some of these along for browsers alone, compiled and never called: what they depend on
+/// does not count. With the reason.
 const EXCUSED: [(&str, &[&str]); 3] = [
-    // docs/decisions/0016: without their feature `std`, mls-rs and its parts ask for no time and no random number.
+    // docs/decisions/0016: without their feature `std`, mls-rs and its parts ask for no time and no random
+    // number.
     ("mls-rs", &["getrandom", "wasm-bindgen"]),
     ("mls-rs-codec", &["wasm-bindgen"]),
     ("mls-rs-core", &["wasm-bindgen"]),
@@ -88,8 +89,8 @@ const ONE_HOME: [(&str, &str); 2] = [
     ("ed25519-dalek", "core"), // one verdict on every path
 ];
 
-/// What a crate may depend on among the project's own; `None` for those above the session, which may use all below
-/// them.
+/// What a crate may depend on among the project's own; `None` for those above the session, which may use all
+/// below them.
 fn allowed(name: &str) -> Option<Vec<&str>> {
     match name {
         "core" => Some(Vec::new()),

@@ -1,4 +1,5 @@
-//! What documents say of the code's layout is so: the crates, their picture, the files of a crate, the subsessions.
+//! What documents say of the code's layout is so: the crates, their picture, the files of a crate, the
+//! subsessions.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +58,8 @@ fn crates(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     }
     for name in table.iter().chain(&pictured).copied().chain(spoken_of) {
         let exists = match name.strip_suffix('*') {
-            // A family such as `encryptor-*`: what its members implement must exist, they themselves need not.
+            // A family such as `encryptor-*`: what its members implement must exist, they themselves need
+            // not.
             Some(start) => there.contains(start.trim_end_matches('-')),
             None => there.contains(name),
         };
@@ -92,7 +94,8 @@ fn is_of_a_name(c: char) -> bool {
     c.is_ascii_lowercase() || c == '-'
 }
 
-/// Compares how many subsessions the README tells of with how many a session has: those of the past, and the current one.
+/// Compares how many subsessions the README tells of with how many a session has: those of the past, and the
+/// current one.
 fn subsessions(tree: &Tree) -> Vec<Finding> {
     let constant = |text: &str| {
         let (_, rest) = text.split_once("const MAX_PAST: usize = ")?;

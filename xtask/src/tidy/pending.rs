@@ -62,8 +62,8 @@ fn entry(line: &str) -> Option<(Id, &str)> {
     Some((Id::read(id)?, reason.trim())).filter(|(_, reason)| !reason.is_empty())
 }
 
-/// The list's text without the rules that code and tests hold. An attack that has got its first tests is marked as partly
-/// covered: that it is covered wholly, a person has to say by taking it off.
+/// The list's text without the rules that code and tests hold. An attack that has got its first tests is
+/// marked as partly covered: that it is covered wholly, a person has to say by taking it off.
 pub(super) fn updated(tree: &Tree, evidence: &Evidence) -> String {
     tree.text(FILE)
         .unwrap_or_default()

@@ -9,8 +9,8 @@ const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// Where the compiler is pinned.
 const TOOLCHAIN: &str = "rust-toolchain.toml";
 
-/// Finds published crates that lack metadata or a licence's text. Finds crates that ask for another compiler than the
-/// pinned one, which alone is tried.
+/// Finds published crates that lack metadata or a licence's text. Finds crates that ask for another compiler
+/// than the pinned one, which alone is tried.
 pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     let pinned = tree.text(TOOLCHAIN).and_then(minor_version);
     let mut findings = Vec::new();

@@ -5,7 +5,8 @@ use super::tree::Tree;
 
 const FOLDER: &str = "docs/decisions/";
 
-/// Finds records whose number or heading does not fit. A record is `NNNN-words.md` and starts with `# NNNN: Title`.
+/// Finds records whose number or heading does not fit. A record is `NNNN-words.md` and starts with `# NNNN:
+/// Title`.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let records = tree

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// A Rust source in which everything but code is blanked: comments, strings and characters are spaces of the same
-/// number of bytes, line ends stay. Offsets in it are offsets in the source.
+/// A Rust source in which everything but code is blanked: comments, strings and characters are spaces of the
+/// same number of bytes, line ends stay. Offsets in it are offsets in the source.
 pub(super) fn code_of(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;

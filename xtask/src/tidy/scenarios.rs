@@ -7,8 +7,8 @@ use super::rules;
 use super::tests_of::Evidence;
 use super::tree::Tree;
 
-/// The sections whose rules are about what members of a group see of each other: the server order, the channel, messages,
-/// and liveness. What the others say is inside of one part, and tested there.
+/// The sections whose rules are about what members of a group see of each other: the server order, the
+/// channel, messages, and liveness. What the others say is inside of one part, and tested there.
 const SHOWN: &str = "OTML";
 
 /// Finds rules that no file in `scenarios/` states that it holds.

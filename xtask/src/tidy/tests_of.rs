@@ -81,7 +81,8 @@ impl Evidence {
         self.source.extend(cites(end..text.len()));
     }
 
-    /// Takes up a test by the ids in its name. Two of one name in one crate could not be told from each other.
+    /// Takes up a test by the ids in its name. Two of one name in one crate could not be told from each
+    /// other.
     fn add_test(&mut self, owner: &str, function: &str, path: &str) {
         let name = format!("{owner}::{function}");
         let ids = Id::in_name(function);
@@ -92,7 +93,8 @@ impl Evidence {
         self.tests.insert(name, ids);
     }
 
-    /// Takes up a scenario by the ids in its line [`HOLDS`], the first of the file. Those of its name stand there too.
+    /// Takes up a scenario by the ids in its line [`HOLDS`], the first of the file. Those of its name stand
+    /// there too.
     fn add_scenario(&mut self, path: &str, text: &str) {
         let line = text.lines().next().and_then(|line| line.strip_prefix(HOLDS));
         let stated: Option<BTreeSet<Id>> = line.and_then(|line| line.split(", ").map(Id::read).collect());

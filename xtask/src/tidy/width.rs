@@ -34,7 +34,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The list without the files that have no long line any more. None is added: what gets too long is to be wrapped.
+/// The list without the files that have no long line any more. None is added: what gets too long is to be
+/// wrapped.
 pub(super) fn updated(tree: &Tree) -> String {
     let text = tree.text(FILE).unwrap_or_default();
     let has_long_lines = |path: &str| {
@@ -55,7 +56,8 @@ fn is_comment(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 
-/// The numbers of the lines of prose that are too long. Tables, code and what follows a link's text are no prose.
+/// The numbers of the lines of prose that are too long. Tables, code and what follows a link's text are no
+/// prose.
 fn long_lines(path: &str, text: &str) -> Vec<usize> {
     let is_rust = path.ends_with(".rs");
     if !(is_rust || path.ends_with(".md")) || listing::is_made(path) {

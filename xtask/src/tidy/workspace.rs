@@ -138,8 +138,8 @@ impl Workspace {
             .filter_map(|dependency| self.packages.iter().find(|package| package.id == dependency.pkg))
     }
 
-    /// Everything that a package reaches through normal dependencies but those that are excused, by the names of both
-    /// ends; each with the one that leads to it.
+    /// Everything that a package reaches through normal dependencies but those that are excused, by the names
+    /// of both ends; each with the one that leads to it.
     pub(super) fn reached<'a>(
         &'a self,
         package: &'a Package,
