@@ -44,7 +44,7 @@ enum Task {
     },
     /// The project's own rules that no compiler checks.
     Tidy {
-        /// First bring docs/spec/pending.txt and the lists of tests up to date with the tests that there are.
+        /// First bring docs/spec/pending.txt, xtask/unwrapped.txt and the lists of tests up to date.
         #[arg(long)]
         update: bool,
     },

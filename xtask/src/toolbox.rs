@@ -18,7 +18,6 @@ pub(crate) fn doc() -> Result<()> {
 
 /// Dependencies that a crate names and does not use.
 pub(crate) fn unused() -> Result<()> {
-    // By itself: as a subcommand, it takes the folder for an argument of another meaning.
     Tool::new("cargo-machete")
         .run()
         .context("it takes cargo-machete: cargo install cargo-machete --locked")
