@@ -77,6 +77,8 @@ enum Task {
         #[arg(long)]
         update: bool,
     },
+    /// Let the second implementation of the formats, in Python, read the vectors of the specification.
+    Interop,
     /// Pack the crates that are published, and build each from its package.
     Package,
     /// Build the documentation; a warning is an error.
@@ -126,6 +128,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Model { sizes } => steps.step("model", || toolbox::model(&sizes)),
         Task::Threats => steps.step("threats", toolbox::threats),
         Task::Api { update } => steps.step("api", || api::run(update)),
+        Task::Interop => steps.step("interop", toolbox::interop),
         Task::Package => steps.step("package", toolbox::package),
         Task::Doc => steps.step("doc", toolbox::doc),
         Task::Scenarios => steps.step("scenarios", || toolbox::scenarios(Program::Released)),
@@ -145,6 +148,7 @@ fn ci(fuzz_seconds: u32, steps: &mut Steps) -> Result<()> {
     // What is default, built with what it asks for itself, nothing of which the tests of others ask for.
     steps.step("check", || Tool::cargo("check").run())?;
     steps.step("doc", toolbox::doc)?;
+    steps.step("interop", toolbox::interop)?;
     steps.step("api", || api::run(false))?;
     steps.step("unused", toolbox::unused)?;
     steps.step("deny", || {

@@ -29,6 +29,28 @@ pub(crate) fn package() -> Result<()> {
     Tool::cargo("publish --workspace --dry-run --allow-dirty --locked").run()
 }
 
+/// The second implementation of the formats, in Python, against the vectors of the specification. Runs with
+/// the Python that `.ci/run` has prepared, where there is one.
+pub(crate) fn interop() -> Result<()> {
+    let prepared = target()?.join("reader/bin/python3");
+    let python = if prepared.exists() {
+        prepared
+    } else {
+        "python3".into()
+    };
+    ensure!(
+        root()?.join(READER).exists(),
+        "there is no {READER}, the second implementation of the formats"
+    );
+    Tool::new(python)
+        .args([READER, "docs/spec/vectors"])
+        .run()
+        .context("it takes Python with the packages cryptography and blake3")
+}
+
+/// The program that reads the vectors of the specification without any code of ours.
+const READER: &str = "interop/check.py";
+
 /// The command-line program, by how it was built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Program {
