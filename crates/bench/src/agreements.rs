@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use concilium_core::MemberSet;
+use concilium_core::testing::{name, names};
 use concilium_gka::AnyGka;
+use concilium_gka::conformance::Group;
 use concilium_parts::Gka;
-use concilium_testkit::gka::{Group, name, names};
 
 use crate::measure::elapsed;
 use crate::report::Row;

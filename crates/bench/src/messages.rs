@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MessageId, Secret, SubsessionId, Time, packet};
 use concilium_encryptor::{
     Aead, Aes256Gcm, Buckets, Cipher, Content, DefaultEncryptor, Kind, MessageEncryptor, NoPadding, Ratchet,
 };
-use concilium_testkit::rng::seeded;
 
 use crate::measure::{Effort, in_turn};
 use crate::report::Row;

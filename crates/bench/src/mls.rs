@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::{name, names, rng::seeded};
 use concilium_core::{Context, MemberId, MemberSet, Secret, Time};
 use concilium_gka::GroupKeyAgreement as _;
+use concilium_gka::conformance::{Echo, Group, directory, identity};
 use concilium_gka_mls::Mls;
 use concilium_gka_mls::bare::{Client, Desk, Group as BareGroup, Things, client, leaf_extensions, no_time};
-use concilium_testkit::gka::{Echo, Group, directory, identity, name, names};
-use concilium_testkit::rng::seeded;
 use mls_rs::{ExtensionList, MlsMessage};
 
 use crate::measure::{Effort, in_turn};

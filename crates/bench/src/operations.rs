@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::{name, names, rng::seeded};
 use concilium_core::{Context, MemberId, MemberSet, Secret, Time};
 use concilium_gka::GroupKeyAgreement as _;
+use concilium_gka::conformance::Group;
 use concilium_gka_cliques::Cliques;
-use concilium_testkit::gka::{Group, name, names};
-use concilium_testkit::rng::seeded;
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 

@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use concilium_core::channel::ChannelEvent;
 use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::testing::{name, names, rng::seeded};
 use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionId, Time};
 use concilium_encryptor::{Content, DefaultEncryptor, Kind, MessageEncryptor};
 use concilium_gka_cliques::Cliques;
 use concilium_session::Settings;
 use concilium_sim::scale::{self, Phase};
 use concilium_sim::{Cipher, Gka, Suite};
-use concilium_testkit::gka::{name, names};
 use concilium_testkit::network::{Conduct, Network};
-use concilium_testkit::rng::seeded;
 
 use crate::measure::{Effort, elapsed, least, stopwatch};
 use crate::report::Row;

@@ -129,7 +129,7 @@ fn read(mut file: File, path: &Path) -> Result<Secret<32>, IdentityError> {
 mod tests {
     use super::*;
     use concilium::Time;
-    use concilium_testkit::rng::{Broken, seeded};
+    use concilium_core::testing::rng::{Broken, seeded};
 
     fn load(path: &Path, seed: u64) -> Result<(Identity, bool), IdentityError> {
         let mut source = seeded(seed);

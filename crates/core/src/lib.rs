@@ -25,6 +25,7 @@
 //! - [`packet`]: the outermost frame of everything on the channel.
 //! - [`wire`]: bytes and back, canonically; [`FramedHash`]: hashing without ambiguity.
 //! - [`keys`]: Ed25519 keys and strict verification; what a key agreement hands to an encryptor.
+//! - `testing`, with the feature of that name: a seeded random source and names, for tests.
 //! - [`Secret`]: bytes that do not print and do not linger; [`Body`]: what people write, which does not
 //!   print.
 //!
@@ -44,6 +45,8 @@ mod member_map;
 mod name;
 pub mod packet;
 mod secret;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 pub mod wire;
 

@@ -3,8 +3,8 @@
 //! One test, because the allocator counts for the whole process.
 
 use concilium_core::channel::ChannelEvent;
+use concilium_core::testing::memory::{PeakAlloc, peak};
 use concilium_core::{Change, MemberId, MemberSet, wire};
-use concilium_testkit::memory::{PeakAlloc, peak};
 use serde::{Deserialize, Serialize};
 
 #[global_allocator]

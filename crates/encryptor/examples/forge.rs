@@ -66,7 +66,7 @@ fn read(judge: &DefaultEncryptor, packets: &[Vec<u8>]) -> Result<Vec<String>, Bo
 
 /// The real transcript and the false one, as the judge reads them.
 pub(crate) fn run() -> Result<[Vec<String>; 2], Box<dyn Error>> {
-    let mut random = concilium_testkit::rng::seeded(1); // a program takes the system's
+    let mut random = concilium_core::testing::rng::seeded(1); // a program takes the system's
     let cx = &mut Context::new(Time::ZERO, &mut random);
     let (alice, bob) = (MemberId::new("alice")?, MemberId::new("bob")?);
     let [of_alice, of_bob] = [1, 2].map(|seed| SigningKey::from_seed(&Secret::new([seed; 32])));

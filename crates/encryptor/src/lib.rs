@@ -1,8 +1,8 @@
 //! The contract of a message encryptor, between the bytes on the channel and an authenticated message of a
 //! subsession (rules M-3 to M-6), and the default that implements it.
 //!
-//! - [`MessageEncryptor`]: the contract. The conformance kit in `concilium-testkit` turns it into tests that any
-//!   implementation runs with one macro.
+//! - [`MessageEncryptor`]: the contract. The conformance kit, `encryptor_conformance!` with the feature
+//!   `conformance`, turns it into tests that any implementation runs with one line.
 //! - [`Content`], [`Kind`]: what a message says, whatever the cipher.
 //! - [`DefaultEncryptor`]: AES-256-GCM with a key for each message, Ed25519, padded to buckets. It is
 //!   [`Aead`] of a [`Cipher`] and a [`Padding`], and both can be swapped:
@@ -27,6 +27,8 @@
 
 mod aead;
 mod cipher;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod content;
 mod contract;
 mod error;

@@ -38,7 +38,7 @@ mod header;
 ///
 /// type Forgetful = Ratchet<Aes256Gcm, Buckets>;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let mut random = concilium_testkit::rng::seeded(1);
+/// # let mut random = concilium_core::testing::rng::seeded(1);
 /// # let (alice, bob) = (MemberId::new("alice")?, MemberId::new("bob")?);
 /// # let [a, b] = [1, 2].map(|seed| SigningKey::from_seed(&Secret::new([seed; 32])));
 /// # let keys = |signing| SubsessionKeys {

@@ -1,8 +1,8 @@
 //! What the tests within this crate start from.
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MemberMap, MessageId, Secret, SubsessionId, Time};
-use concilium_testkit::rng::seeded;
 
 use crate::{Content, Kind, MessageEncryptor, Sealed, layout};
 

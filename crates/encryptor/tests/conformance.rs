@@ -4,30 +4,30 @@ use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, DefaultEnc
 
 mod default {
     use super::*;
-    concilium_testkit::encryptor_conformance!(DefaultEncryptor);
+    concilium_encryptor::encryptor_conformance!(DefaultEncryptor);
 }
 
 mod aes_unpadded {
     use super::*;
-    concilium_testkit::encryptor_conformance!(Aead<Aes256Gcm, NoPadding>, unpadded);
+    concilium_encryptor::encryptor_conformance!(Aead<Aes256Gcm, NoPadding>, unpadded);
 }
 
 mod chacha {
     use super::*;
-    concilium_testkit::encryptor_conformance!(Aead<ChaCha20Poly1305, Buckets>);
+    concilium_encryptor::encryptor_conformance!(Aead<ChaCha20Poly1305, Buckets>);
 }
 
 mod chacha_unpadded {
     use super::*;
-    concilium_testkit::encryptor_conformance!(Aead<ChaCha20Poly1305, NoPadding>, unpadded);
+    concilium_encryptor::encryptor_conformance!(Aead<ChaCha20Poly1305, NoPadding>, unpadded);
 }
 
 mod ratchet {
     use super::*;
-    concilium_testkit::encryptor_conformance!(Ratchet<Aes256Gcm, Buckets>, forward_secret);
+    concilium_encryptor::encryptor_conformance!(Ratchet<Aes256Gcm, Buckets>, forward_secret);
 }
 
 mod ratchet_chacha_unpadded {
     use super::*;
-    concilium_testkit::encryptor_conformance!(Ratchet<ChaCha20Poly1305, NoPadding>, unpadded, forward_secret);
+    concilium_encryptor::encryptor_conformance!(Ratchet<ChaCha20Poly1305, NoPadding>, unpadded, forward_secret);
 }

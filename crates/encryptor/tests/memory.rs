@@ -9,10 +9,12 @@
 )]
 
 use concilium_core::keys::{SigningKey, SubsessionKeys};
+use concilium_core::testing::{
+    memory::{PeakAlloc, peak},
+    rng::seeded,
+};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
 use concilium_encryptor::{Aes256Gcm, Buckets, Content, DefaultEncryptor, Kind, MessageEncryptor, Ratchet};
-use concilium_testkit::memory::{PeakAlloc, peak};
-use concilium_testkit::rng::seeded;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;

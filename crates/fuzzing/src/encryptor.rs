@@ -12,7 +12,7 @@ use concilium_encryptor::{
 
 use super::Seed;
 use super::input::Input;
-use concilium_testkit::rng;
+use concilium_core::testing::rng;
 
 /// Takes the bytes as a packet from the network, as a message that a member makes, as what an insider puts in the
 /// place of one, as an exported state, or as what becomes of the packets of a conversation, for all suites. No packet

@@ -55,7 +55,7 @@ pub use transcript::transcript;
 
 use rand_core::Rng as _;
 
-use concilium_testkit::rng;
+use concilium_core::testing::rng;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]

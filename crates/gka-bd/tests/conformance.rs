@@ -2,4 +2,4 @@
 
 use concilium_gka_bd::BurmesterDesmedt;
 
-concilium_testkit::gka_conformance!(BurmesterDesmedt::new);
+concilium_gka::gka_conformance!(BurmesterDesmedt::new);

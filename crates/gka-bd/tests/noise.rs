@@ -2,4 +2,4 @@
 
 use concilium_gka_bd::BurmesterDesmedt;
 
-concilium_testkit::gka_noise!(BurmesterDesmedt::new);
+concilium_gka::gka_noise!(BurmesterDesmedt::new);

@@ -2,4 +2,4 @@
 
 use concilium_gka_cliques::Cliques;
 
-concilium_testkit::gka_conformance!(Cliques::new);
+concilium_gka::gka_conformance!(Cliques::new);

@@ -3,11 +3,13 @@
 //! One test, because the allocator counts for the whole process.
 
 use concilium_core::Context;
+use concilium_core::testing::{
+    memory::{PeakAlloc, peak},
+    name, names, rng,
+};
+use concilium_gka::conformance::{Group, checks};
 use concilium_gka::{Export as _, GroupKeyAgreement as _};
 use concilium_gka_cliques::Cliques;
-use concilium_testkit::gka::{Group, checks, name, names};
-use concilium_testkit::memory::{PeakAlloc, peak};
-use concilium_testkit::rng;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -57,7 +59,7 @@ fn a37_memory_is_at_most_a_constant_times_the_input() {
             &echo.bytes,
             &session,
             &echo.from,
-            &concilium_testkit::gka::directory(n),
+            &concilium_gka::conformance::directory(n),
         );
         let payload = opened.unwrap().into_parts().2;
         for at in 0..payload.len().min(200) {

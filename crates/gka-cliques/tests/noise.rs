@@ -2,4 +2,4 @@
 
 use concilium_gka_cliques::Cliques;
 
-concilium_testkit::gka_noise!(Cliques::new);
+concilium_gka::gka_noise!(Cliques::new);

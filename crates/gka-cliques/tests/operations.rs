@@ -1,8 +1,9 @@
 //! Whole operations with honest members, at several sizes (C-1, C-2, C-3).
 
 use concilium_core::Change;
+use concilium_core::testing::{name, names};
+use concilium_gka::conformance::Group;
 use concilium_gka_cliques::Cliques;
-use concilium_testkit::gka::{Group, name, names};
 
 fn life(n: usize) {
     let mut group: Group<Cliques> = Group::new(n + 2, 1, Cliques::new);

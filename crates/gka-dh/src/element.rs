@@ -237,7 +237,7 @@ impl<'de> Deserialize<'de> for Contribution {
 mod tests {
     use super::*;
     use concilium_core::Time;
-    use concilium_testkit::rng;
+    use concilium_core::testing::rng;
 
     fn contribution(seed: u64) -> Contribution {
         Contribution::random(&mut Context::new(Time::ZERO, &mut rng::seeded(seed))).unwrap()

@@ -25,7 +25,7 @@
 //! assert!(bobs.confirmed_by(&name, &confirmation));
 //! # Ok(())
 //! # }
-//! # run(&mut concilium_testkit::rng::seeded(1)).expect("they agree");
+//! # run(&mut concilium_core::testing::rng::seeded(1)).expect("they agree");
 //! ```
 //!
 //! Ids such as C-5 name rules of the [specification], ids such as A-09 [attacks].

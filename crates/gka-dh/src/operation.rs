@@ -133,7 +133,7 @@ pub fn restore<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result
 mod tests {
     use super::*;
     use concilium_core::PacketId;
-    use concilium_testkit::gka::name;
+    use concilium_core::testing::name;
 
     #[test]
     fn c10_only_one_suspect_is_named() {

@@ -133,8 +133,8 @@ impl<'de> Deserialize<'de> for Link {
 mod tests {
     use super::*;
     use crate::Contribution;
+    use concilium_core::testing::rng;
     use concilium_core::{Context, Time};
-    use concilium_testkit::rng;
 
     fn contribution(seed: u64) -> Contribution {
         Contribution::random(&mut Context::new(Time::ZERO, &mut rng::seeded(seed))).unwrap()

@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn k06_a_commit_does_nothing_but_what_the_associated_data_say() {
-        let mut group = concilium_testkit::gka::Group::established(2, 1, crate::Mls::new);
+        let mut group = concilium_gka::conformance::Group::established(2, 1, crate::Mls::new);
         let state = group
-            .member(&concilium_testkit::gka::name(0))
+            .member(&concilium_core::testing::name(0))
             .state
             .take()
             .unwrap();

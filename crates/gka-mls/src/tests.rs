@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::{name, names, rng};
 use concilium_core::{ChainHash, Context, MemberId, MemberSet, PacketId, Secret, SessionName, Time, wire};
+use concilium_gka::conformance::{Echo, Group, Member, Reaction, checks, directory, identity};
 use concilium_gka::{
     AssociatedData, Failure, GroupKeyAgreement as _, Progress, ProposeError, Reason, ReceiveError, Role,
     signed,
 };
-use concilium_testkit::gka::{Echo, Group, Member, Reaction, checks, directory, identity, name, names};
-use concilium_testkit::rng;
 
 use crate::announcement::announcement;
 use crate::desk::Things;

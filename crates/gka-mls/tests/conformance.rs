@@ -2,4 +2,4 @@
 
 use concilium_gka_mls::Mls;
 
-concilium_testkit::gka_conformance!(Mls::new);
+concilium_gka::gka_conformance!(Mls::new);

@@ -3,11 +3,13 @@
 //! One test, because the allocator counts for the whole process.
 
 use concilium_core::Context;
+use concilium_core::testing::{
+    memory::{PeakAlloc, peak},
+    name, names, rng,
+};
+use concilium_gka::conformance::{Echo, Group, Member, checks, directory};
 use concilium_gka::{Export as _, GroupKeyAgreement as _, signed};
 use concilium_gka_mls::Mls;
-use concilium_testkit::gka::{Echo, Group, Member, checks, directory, name, names};
-use concilium_testkit::memory::{PeakAlloc, peak};
-use concilium_testkit::rng;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;

@@ -1,10 +1,11 @@
 //! No bytes make anything panic, whoever signed them, and none that are damaged count.
 
+use concilium_core::testing::{name, names};
 use concilium_gka::GroupKeyAgreement as _;
+use concilium_gka::conformance::Group;
 use concilium_gka_mls::Mls;
-use concilium_testkit::gka::{Group, name, names};
 
-concilium_testkit::gka_noise!(Mls::new);
+concilium_gka::gka_noise!(Mls::new);
 
 #[test]
 fn k13_a40_damaged_exports_do_not_restore() {

@@ -11,8 +11,9 @@
 //! 4. [`Operation::receive`]: feed it further packets, until [`Progress::Finished`] yields the next state and
 //!    the keys, all at once (K-4), or a [`Failure`] names a culprit where one can be known (C-10).
 //!
-//! What a rejected packet means is part of the contract, see [`ReceiveError`]. The conformance kit in
-//! `concilium-testkit` turns each rule K-1 to K-15 into a test that any implementation runs with one macro.
+//! What a rejected packet means is part of the contract, see [`ReceiveError`]. The conformance kit,
+//! `gka_conformance!` with the feature `conformance`, turns each rule K-1 to K-15 into a test that any implementation
+//! runs with one line.
 //!
 //! [`signed`] offers what most implementations want for K-15: packets signed with the members' identity keys.
 //!
@@ -25,6 +26,8 @@
 
 mod agreement;
 mod any;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod data;
 mod error;
 mod forward;

@@ -61,7 +61,7 @@ pub type SivEncryptor = Aead<Aes256GcmSiv, Quarters>;
 
 #[cfg(test)]
 mod conformance {
-    concilium_testkit::encryptor_conformance!(super::SivEncryptor);
+    concilium_encryptor::encryptor_conformance!(super::SivEncryptor);
 }
 
 #[cfg(test)]

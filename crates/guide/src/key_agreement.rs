@@ -500,7 +500,7 @@ fn derive(key: &Secret<32>, purpose: &[u8], member: &[u8]) -> Secret<32> {
 mod conformance {
     use super::Ring;
 
-    concilium_testkit::gka_conformance!(Ring::new);
+    concilium_gka::gka_conformance!(Ring::new);
 }
 
 #[cfg(test)]
@@ -511,9 +511,9 @@ mod tests {
     use super::*;
     use concilium::encryptor::DefaultEncryptor;
     use concilium::{Change, Settings};
-    use concilium_testkit::gka::{Echo, Group, Reaction, checks, name, names};
+    use concilium_core::testing::{name, names, rng};
+    use concilium_gka::conformance::{Echo, Group, Reaction, checks};
     use concilium_testkit::network::{Conduct, Network};
-    use concilium_testkit::rng;
 
     #[test]
     fn two_who_collude_split_nobody() {

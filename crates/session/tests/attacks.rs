@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use common::{Net, Talk, id, set, trio};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::testing::rng::{Broken, seeded};
 use concilium_core::{Change, Context, MemberId, SessionName, Time};
 use concilium_encryptor::DefaultEncryptor;
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 use concilium_session::{ActionError, Event, Output, SendError, Session, Settings, WarningKind};
 use concilium_testkit::network::{Conduct, EPOCH, Network};
-use concilium_testkit::rng::{Broken, seeded};
 
 #[test]
 fn a04_with_a_broken_random_source_nothing_is_sent_and_nothing_changes() {

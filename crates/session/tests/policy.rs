@@ -566,7 +566,7 @@ fn o12_a_snapshot_comes_back_under_its_policy_only() {
     establish(&mut net, "alice", "bob carol");
     let snapshot = net.session(&id("bob")).unwrap().snapshot();
     let mut copy = net.copy(&id("bob"), &snapshot).unwrap();
-    let mut rng = concilium_testkit::rng::seeded(3);
+    let mut rng = concilium_core::testing::rng::seeded(3);
     let mut cx = concilium_core::Context::new(net.now(), &mut rng);
     let error = copy.change(Change::include([id("dave")]), &mut cx).unwrap_err();
     assert_eq!(error.word(), "forbidden");

@@ -1,7 +1,7 @@
 //! Choices that follow from a seed.
 
 use concilium_core::FramedHash;
-use concilium_testkit::rng::seeded;
+use concilium_core::testing::rng::seeded;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 

@@ -1,7 +1,7 @@
-//! What tests of concilium are made of: conformance kits that turn the rules of a contract into tests, fake
-//! parts, a seeded random source, and an in-memory channel.
+//! Whole groups of real sessions for tests: a channel in memory, a network that a seed drives, and parts that nobody
+//! should use. The conformance kits live with their contracts, `concilium-gka` and `concilium-encryptor`.
 //!
-//! Nothing in here is for production: kits panic where a part under test breaks a rule, and seeds are known.
+//! Nothing in here is for production: it panics where a session breaks a rule, and seeds are known.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,5 @@
 pub mod channel;
 pub mod encryptor;
 pub mod gka;
-pub mod memory;
 pub mod network;
-pub mod rng;
 pub mod sessions;

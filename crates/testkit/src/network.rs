@@ -16,12 +16,11 @@ use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
 use concilium_gka_cliques::Cliques;
 use concilium_session::{AnySession, Event, Output, Settings};
-use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::channel::{Channel, Delivery, Effect};
-use crate::rng::seeded;
 use crate::sessions::{GkaFactory, Owner, Sessions, Typed};
+use concilium_core::testing::{SeededRng, rng::seeded};
 
 /// When every run starts: a round moment, far from zero, so that nothing works by being zero.
 pub const EPOCH: Time = Time::from_millis(1_000_000_000_000);
@@ -168,7 +167,7 @@ impl ProcessClock {
 struct Process<T> {
     id: MemberId,
     identity: Identity,
-    rng: ChaCha20Rng,
+    rng: SeededRng,
     settings: Settings,
     session: Option<T>,
     snapshot: Option<Zeroizing<Vec<u8>>>,
@@ -225,7 +224,7 @@ impl<S: Sessions> fmt::Debug for NetworkOf<S> {
 }
 
 /// A random source of its own for each purpose and member, all from the one seed.
-fn rng_for(purpose: &'static str, seed: u64, member: &MemberId) -> ChaCha20Rng {
+fn rng_for(purpose: &'static str, seed: u64, member: &MemberId) -> SeededRng {
     let mut bytes = [0; 8];
     FramedHash::new("concilium-testkit 2026 seeds of a network")
         .field(purpose.as_bytes())

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use concilium_core::keys::Signature;
+use concilium_core::testing::rng::seeded;
 use concilium_core::{ChainHash, PacketId, SubsessionId, Time, packet};
-use concilium_testkit::rng::seeded;
 use proptest::prelude::*;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use concilium_core::keys::Signature;
-use concilium_testkit::rng::seeded;
+use concilium_core::testing::rng::seeded;
 use proptest::prelude::*;
 
 use super::*;

@@ -6,7 +6,7 @@ use concilium_core::wire;
 use concilium_gka_dh::Element;
 
 /// No honest member finishes: the corrupt ones may.
-fn no_honest_finishes(ends: &concilium_testkit::gka::corrupt::Ends, corrupt: &[usize]) {
+fn no_honest_finishes(ends: &concilium_gka::conformance::corrupt::Ends, corrupt: &[usize]) {
     for (who, end) in ends {
         let honest = !corrupt.iter().any(|n| name(*n) == *who);
         assert!(!honest || *end != Reaction::Finished, "{who} finishes");
@@ -15,7 +15,7 @@ fn no_honest_finishes(ends: &concilium_testkit::gka::corrupt::Ends, corrupt: &[u
 
 #[test]
 fn a01_values_spliced_between_parallel_runs_finish_for_nobody() {
-    concilium_testkit::gka::corrupt::splices_of_all_kinds_finish_nothing(BurmesterDesmedt::new);
+    concilium_gka::conformance::corrupt::splices_of_all_kinds_finish_nothing(BurmesterDesmedt::new);
 }
 
 fn replace(bytes: &[u8], from: &[u8; 32], to: &[u8; 32]) -> Vec<u8> {

@@ -4,17 +4,17 @@ mod insider;
 mod rounds;
 
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::{name, names, rng};
 use concilium_core::{Context, Secret, Time};
+use concilium_gka::conformance::corrupt::{failed, nobody_finishes, resealed, run_corrupted, run_lying};
+use concilium_gka::conformance::{Echo, Reaction};
 use concilium_gka::{OpenError, Reason, ReceiveError};
 use concilium_gka_dh::{Contribution, Point};
-use concilium_testkit::gka::corrupt::{failed, nobody_finishes, resealed, run_corrupted, run_lying};
-use concilium_testkit::gka::{Echo, Reaction, name, names};
-use concilium_testkit::rng;
 
 use crate::BurmesterDesmedt;
 use crate::payload::{Body, Content, Hello, Links};
 
-type Group = concilium_testkit::gka::Group<BurmesterDesmedt>;
+type Group = concilium_gka::conformance::Group<BurmesterDesmedt>;
 
 fn content(group: &Group, echo: &Echo) -> Content {
     group.open(&name(0), echo).unwrap().into_parts().2.0

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use concilium_core::testing::rng;
 use concilium_core::{Change, MemberId, RandomSource as _};
-use concilium_testkit::rng;
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 

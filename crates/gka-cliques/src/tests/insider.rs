@@ -2,11 +2,11 @@
 
 use super::*;
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::rng;
 use concilium_core::{Context, Secret, Time};
 use concilium_gka::{GroupKeyAgreement as _, OpenError, ProposeError};
 use concilium_gka_dh::Confirmation;
 use concilium_gka_dh::{Contribution, Element};
-use concilium_testkit::rng;
 
 /// A point that no honest member computed: a known multiple of the base point.
 fn known_multiple(seed: u64) -> Element {
@@ -216,7 +216,7 @@ fn a05_a06_a_known_slot_anywhere_in_an_establishment_finishes_for_nobody() {
 
 #[test]
 fn a01_values_spliced_between_parallel_runs_finish_for_nobody() {
-    concilium_testkit::gka::corrupt::splices_of_all_kinds_finish_nothing(Cliques::new);
+    concilium_gka::conformance::corrupt::splices_of_all_kinds_finish_nothing(Cliques::new);
 }
 
 #[test]

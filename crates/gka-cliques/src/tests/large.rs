@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use concilium_core::testing::rng;
 use concilium_core::{Context, PacketId, Time};
 use concilium_gka::{AssociatedData, GroupKeyAgreement as _, Operation as _, Outcome, Progress};
-use concilium_testkit::rng;
 
 use super::*;
 use crate::{Operation, State};

@@ -5,15 +5,16 @@ mod insider;
 mod large;
 mod operation;
 
+use concilium_core::testing::{name, names};
 use concilium_core::{MemberId, MemberSet};
+use concilium_gka::conformance::corrupt::{Ends, failed, nobody_finishes, resealed, run_corrupted};
+use concilium_gka::conformance::{Echo, Reaction, directory, identity};
 use concilium_gka::{Reason, ReceiveError, signed};
-use concilium_testkit::gka::corrupt::{Ends, failed, nobody_finishes, resealed, run_corrupted};
-use concilium_testkit::gka::{Echo, Reaction, directory, identity, name, names};
 
 use crate::Cliques;
 use crate::payload::{Body, Content, Flow, Payload};
 
-type Group = concilium_testkit::gka::Group<Cliques>;
+type Group = concilium_gka::conformance::Group<Cliques>;
 
 fn content(group: &Group, echo: &Echo) -> Content {
     let opened = group.open(&name(0), echo).unwrap();

@@ -63,7 +63,7 @@ fn k6_a_suite_of_another_key_agreement_is_neither_proposed_nor_opened() {
     let mut group = established(2);
     let mut data = group.data(&name(0), &names(0..2));
     data.suite = "dictator/none".into();
-    let mut random = concilium_testkit::rng::seeded(1);
+    let mut random = concilium_core::testing::rng::seeded(1);
     let mut cx = concilium_core::Context::new(Time::ZERO, &mut random);
     let member = &group.people[&name(0)];
     let proposed = member.gka.propose(member.state.as_ref(), data.clone(), &mut cx);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context, Time};
 use concilium_session::{Event, Output, Session, Settings, Timing};
 use concilium_testkit::network::Conduct;
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id};
 use crate::{MINUTE, Process, change, group, group_with, withdraw};

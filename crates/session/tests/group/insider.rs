@@ -2,6 +2,7 @@
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::keys::SubsessionKeys;
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MessageId, SessionName};
 use concilium_encryptor::{
     Content, DefaultEncryptor, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed,
@@ -9,7 +10,6 @@ use concilium_encryptor::{
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Event, Output, Session, Settings, WarningKind};
 use concilium_testkit::network::{Conduct, Network};
-use concilium_testkit::rng::seeded;
 use std::cell::{Cell, RefCell};
 use zeroize::Zeroizing;
 

@@ -1,13 +1,13 @@
 //! Newcomers who are told of a parent and a chain hash that are old or made up.
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{ChainHash, Change, Context, PacketId};
 use concilium_encryptor::DefaultEncryptor;
 use concilium_gka::{AssociatedData, Role};
 use concilium_session::{Output, Session, SessionState, Settings, WarningKind};
 use concilium_testkit::gka::Dictator;
 use concilium_testkit::network::{Conduct, Network};
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, establish, id, set};
 use crate::{

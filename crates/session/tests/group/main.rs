@@ -31,13 +31,13 @@ use std::time::Duration;
 use common::{Net, establish, id, set};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{ChainHash, Change, Context, MemberId, SessionName};
 use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
 use concilium_gka::{AssociatedData, Role, signed};
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Output, Session, SessionState, Settings, WarningKind};
 use concilium_testkit::network::Conduct;
-use concilium_testkit::rng::seeded;
 
 type Process = Session<Cliques, DefaultEncryptor>;
 

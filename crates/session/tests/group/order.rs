@@ -1,9 +1,9 @@
 //! A server that shows different members different orders.
 
 use concilium_core::channel::ChannelEvent;
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context, MemberSet};
 use concilium_session::{Severity, WarningKind};
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, Talk, id};
 use crate::{

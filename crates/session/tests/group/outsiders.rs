@@ -1,9 +1,9 @@
 //! Operations by whoever has no say, and upon oneself.
 
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context, MemberId, MemberSet};
 use concilium_gka::{AssociatedData, Role};
 use concilium_session::{ActionError, Event, Output, WarningKind};
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id, set};
 use crate::{

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MessageId, Time};
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Event, Session, SessionState, Settings, WarningKind};
 use concilium_testkit::network::{Conduct, Happening};
-use concilium_testkit::rng::seeded;
 use zeroize::Zeroizing;
 
 use crate::common::{Net, Talk as _, id, set};

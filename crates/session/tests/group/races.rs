@@ -1,12 +1,12 @@
 //! What ends an operation, and who is first.
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context};
 use concilium_server_order::Outcome;
 use concilium_session::{ActionOutcome, ActionStage, Event, RejectionCause, WarningKind};
 use concilium_testkit::channel::Channel;
 use concilium_testkit::network::Happening;
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id};
 use crate::{

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context, Time};
 use concilium_session::{Event, Output, SessionState, Settings};
 use concilium_testkit::network::{Conduct, Happening};
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id, set};
 use crate::{MINUTE, NAMES, Process, change, copy, group, group_with, members, same, show, withdraw};

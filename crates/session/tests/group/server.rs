@@ -1,10 +1,10 @@
 //! A server that says who comes and goes, and makes up packets.
 
 use concilium_core::channel::ChannelEvent;
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberSet, SessionName};
 use concilium_session::{SessionState, Settings};
 use concilium_testkit::network::{Conduct, EPOCH};
-use concilium_testkit::rng::seeded;
 
 use crate::common::{Net, id, set};
 use crate::{

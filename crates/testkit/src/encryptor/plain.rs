@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     // What speaks of secrecy, of padding, of insiders and of damage on disk is not for it; the rest of the contract is.
-    crate::encryptor_conformance! { @test Plain;
+    concilium_encryptor::encryptor_conformance! { @test Plain;
         a04_broken_randomness_is_an_error_and_changes_nothing,
         a09_contents_are_never_confused,
         a18_every_flipped_bit_is_refused,

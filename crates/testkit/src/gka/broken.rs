@@ -12,7 +12,8 @@ use concilium_gka::{
 };
 use zeroize::Zeroizing;
 
-use super::{Make, checks, name};
+use concilium_core::testing::name;
+use concilium_gka::conformance::{Make, checks};
 
 /// Which rule is broken, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl Violation {
                 }
             };
         }
-        crate::for_each_gka_check!(run!(&broken))
+        concilium_gka::for_each_gka_check!(run!(&broken))
     }
 }
 

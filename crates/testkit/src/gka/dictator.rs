@@ -460,10 +460,10 @@ impl GroupKeyAgreement for Dictator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gka::{Echo, Group, Reaction, directory, identity, name, names};
-    use crate::rng;
+    use concilium_core::testing::{name, names, rng};
+    use concilium_gka::conformance::{Echo, Group, Reaction, checks, directory, identity};
 
-    crate::gka_conformance!(Dictator::new);
+    concilium_gka::gka_conformance!(Dictator::new);
 
     #[test]
     fn k14_who_has_announced_nothing_cannot_be_included() {
@@ -482,7 +482,7 @@ mod tests {
         let packet = group.propose(&name(0), &names(0..3)).unwrap();
         let honest = group.echo(&name(0), packet);
         let session = group.session().clone();
-        let bytes = crate::gka::checks::resigned(&session, &honest, |role, bytes| {
+        let bytes = checks::resigned(&session, &honest, |role, bytes| {
             let mut payload: Payload = wire::decode(&bytes, 1 << 16).unwrap();
             payload.masked[1][0] ^= 1;
             (role, wire::encode(&payload))

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     // What speaks of secrecy or of insiders is not for it; the rest of the contract is.
-    crate::gka_conformance_tests! { Plain::new;
+    concilium_gka::gka_conformance_tests! { Plain::new;
         k01_proposing_changes_nothing,
         k02_any_of_several_racing_proposals_can_be_accepted,
         k04_success_yields_everything_at_once,

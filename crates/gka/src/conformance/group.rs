@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{
+    AssociatedData, Directory, Export as _, GroupKeyAgreement, Identity, OpenError, Opened, Operation as _,
+    Progress, ProposeError, ReceiveError, Role,
+};
 use concilium_core::keys::{SubsessionKeys, VerifyingKey};
+use concilium_core::testing::{SeededRng, name, names, rng};
 use concilium_core::{
     ChainHash, Change, Context, FramedHash, MemberId, MemberSet, PacketId, RandomSource, Secret, SessionName,
     Time,
 };
-use concilium_gka::{
-    AssociatedData, Directory, Export as _, GroupKeyAgreement, Identity, OpenError, Opened, Operation as _,
-    Progress, ProposeError, ReceiveError, Role,
-};
-use rand_chacha::ChaCha20Rng;
-
-use crate::rng;
 
 /// A packet as the channel echoed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +75,7 @@ pub struct Member<G: GroupKeyAgreement> {
     pub proposal: Option<G::Proposal>,
     /// The running operation, and the id of its initial packet.
     pub operation: Option<(PacketId, G::Operation)>,
-    rng: ChaCha20Rng,
+    rng: SeededRng,
 }
 
 impl<G: GroupKeyAgreement> Member<G> {
@@ -153,18 +151,6 @@ pub struct Group<G: GroupKeyAgreement> {
     session: SessionName,
     parent: PacketId,
     chain: ChainHash,
-}
-
-/// The name of the n-th member of every group.
-#[must_use]
-pub fn name(n: usize) -> MemberId {
-    MemberId::new(format!("m{n:03}")).expect("a short name")
-}
-
-/// The names of the members `range`.
-#[must_use]
-pub fn names(range: impl IntoIterator<Item = usize>) -> MemberSet {
-    range.into_iter().map(name).collect()
 }
 
 /// The identity of the n-th member of every group.

@@ -7,13 +7,13 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use concilium_core::keys::{SigningKey, SubsessionKeys, VerifyingKey};
+use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret, SubsessionId, Time};
+use concilium_encryptor::conformance::{Group, checks};
 use concilium_encryptor::{
     Content, DefaultEncryptor, Kind, MAX_BODY_BYTES, MessageEncryptor, Naming, OpenError, Opened,
     RestoreError, SealError, Sealed,
 };
-use concilium_testkit::encryptor::{Group, checks};
-use concilium_testkit::rng::seeded;
 use rand_core::Rng as _;
 use zeroize::Zeroizing;
 
@@ -454,10 +454,10 @@ fn names<'a>(source: &'a str, before: &str, end: char) -> BTreeSet<&'a str> {
 
 #[test]
 fn every_check_is_proven_and_runs() {
-    let written = names(include_str!("../src/encryptor/checks.rs"), "\npub fn ", '<');
+    let written = names(include_str!("../src/conformance/checks.rs"), "\npub fn ", '<');
     let proven: BTreeSet<&str> = PROVEN.iter().copied().collect();
     assert_eq!(written, proven, "a check without a proof, or the other way round");
-    let list = include_str!("../src/encryptor/mod.rs");
+    let list = include_str!("../src/conformance.rs");
     for check in written {
         let runs = list
             .lines()

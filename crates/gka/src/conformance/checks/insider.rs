@@ -1,14 +1,15 @@
 //! Attacks by members: their packets are authentic, and say what no honest member would.
 //!
-//! For key agreements whose packets are those of [`concilium_gka::signed`]; others find their own ways to speak
+//! For key agreements whose packets are those of [`crate::signed`]; others find their own ways to speak
 //! for a corrupt member.
 
 use std::collections::BTreeSet;
 
+use crate::{AssociatedData, GroupKeyAgreement, Identity, Role, signed};
 use concilium_core::{ChainHash, MemberId, MemberSet, MessageId, PacketId, SessionName};
-use concilium_gka::{AssociatedData, GroupKeyAgreement, Identity, Role, signed};
 
-use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
+use crate::conformance::{Echo, Group, Make, Reaction, directory, identity};
+use concilium_core::testing::{name, names};
 
 /// The identity of one of the people, by name.
 fn identity_of(who: &MemberId) -> Identity {

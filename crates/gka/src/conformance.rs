@@ -3,29 +3,43 @@
 //! [`gka_conformance!`](crate::gka_conformance) makes a `#[test]` of each check, for any implementation:
 //!
 //! ```
-//! # mod tests {
-//! use concilium_testkit::gka::Dictator;
+//! # use std::sync::Arc;
+//! # use concilium_gka::{AnyGka, Directory, Identity};
+//! # struct Yours;
+//! # impl Yours { fn new(_: Identity, _: Arc<dyn Directory>) -> AnyGka { unreachable!("as an example") } }
+//! #[cfg(test)]
+//! mod conformance {
+//!     use super::Yours;
 //!
-//! concilium_testkit::gka_conformance!(Dictator::new);
-//! # }
+//!     concilium_gka::gka_conformance!(Yours::new);
+//! }
 //! ```
 //!
-//! [`Dictator`] is a key agreement as different from the default as can be. [`Broken`] is any one that breaks one
-//! rule, to see that the kit notices.
+//! In `Cargo.toml`, the kit belongs among the dependencies of tests:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! concilium-gka = { version = "0.1", features = ["conformance"] }
+//! ```
+//!
+//! A [`Group`] runs operations by hand, packet by packet, for tests of one's own. [`corrupt`] runs them with members
+//! who send what no honest one would.
 
-mod broken;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "checks fail by panicking"
+)]
+
 pub mod checks;
 pub mod corrupt;
-mod dictator;
 mod group;
-mod plain;
 
-pub use broken::{Broken, Violation};
-pub use dictator::Dictator;
-pub use group::{Echo, Group, Make, Member, Reaction, Saved, directory, identity, name, names};
-pub use plain::{Plain, PlainOver, PlainPayload, PlainProposal, PlainState};
+pub use group::{Echo, Group, Make, Member, Reaction, Saved, directory, identity};
 
-/// Calls the macro `$callback` with `$with` and the names of all checks in [`checks`](crate::gka::checks): the one
+/// Calls the macro `$callback` with `$with` and the names of all checks in [`checks`](crate::conformance::checks): the one
 /// list of them.
 #[macro_export]
 macro_rules! for_each_gka_check {
@@ -66,7 +80,7 @@ macro_rules! for_each_gka_check {
 
 /// Makes a `#[test]` of each conformance check of group key agreements.
 ///
-/// The argument makes one member's key agreement from its [`Identity`](concilium_gka::Identity) and an
+/// The argument makes one member's key agreement from its [`Identity`](crate::Identity) and an
 /// `Arc<dyn Directory>`; see [`Make`].
 #[macro_export]
 macro_rules! gka_conformance {
@@ -83,7 +97,7 @@ macro_rules! gka_conformance_tests {
         $(
             #[test]
             fn $check() {
-                $crate::gka::checks::$check($make);
+                $crate::conformance::checks::$check($make);
             }
         )*
     };

@@ -4,28 +4,28 @@
 
 use std::sync::Arc;
 
+use concilium_core::testing::{name, names, rng::seeded};
 use concilium_core::{Context, Time};
+use concilium_gka::conformance::{Group, directory, identity};
 use concilium_gka::{AnyGka, GroupKeyAgreement as _, ProposeError, Reason, ReceiveError};
 use concilium_parts::Gka;
-use concilium_testkit::gka::{Group, directory, identity, name, names};
-use concilium_testkit::rng::seeded;
 
 mod cliques {
     use super::Gka;
 
-    concilium_testkit::gka_conformance!(Gka::Cliques.factory());
+    concilium_gka::gka_conformance!(Gka::Cliques.factory());
 }
 
 mod mls {
     use super::Gka;
 
-    concilium_testkit::gka_conformance!(Gka::Mls.factory());
+    concilium_gka::gka_conformance!(Gka::Mls.factory());
 }
 
 mod dictator {
     use super::Gka;
 
-    concilium_testkit::gka_conformance!(Gka::Dictator.factory());
+    concilium_gka::gka_conformance!(Gka::Dictator.factory());
 }
 
 /// What belongs to one key agreement is refused by another, as what is missing or malformed.

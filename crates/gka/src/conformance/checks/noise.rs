@@ -1,12 +1,13 @@
 //! Bytes that nobody meant, in place of packets, payloads and exports: nothing panics, and no noise opens.
 
-use concilium_gka::GroupKeyAgreement;
+use crate::GroupKeyAgreement;
 
 use super::resigned;
-use crate::gka::{Echo, Group, Make, name, names};
+use crate::conformance::{Echo, Group, Make};
+use concilium_core::testing::{name, names};
 
-/// Makes three property tests of what is in [`noise`](crate::gka::checks::noise), for a key agreement with packets of
-/// [`concilium_gka::signed`]. The argument is that of [`gka_conformance!`](crate::gka_conformance); the crate needs
+/// Makes three property tests of what is in [`noise`](crate::conformance::checks::noise), for a key agreement with packets of
+/// [`crate::signed`]. The argument is that of [`gka_conformance!`](crate::gka_conformance); the crate needs
 /// `proptest`.
 #[macro_export]
 macro_rules! gka_noise {
@@ -16,7 +17,7 @@ macro_rules! gka_noise {
 
             #[test]
             fn a18_a40_noise_does_not_open(noise: Vec<u8>) {
-                $crate::gka::checks::noise::a18_a40_noise_does_not_open($make, &noise);
+                $crate::conformance::checks::noise::a18_a40_noise_does_not_open($make, &noise);
             }
 
             #[test]
@@ -26,7 +27,7 @@ macro_rules! gka_noise {
                 changes in ::proptest::collection::vec(::proptest::prelude::any::<(usize, u8)>(), 0..4),
                 cut: Option<usize>,
             ) {
-                $crate::gka::checks::noise::a40_signed_nonsense_panics_nowhere($make, steps, which, &changes, cut);
+                $crate::conformance::checks::noise::a40_signed_nonsense_panics_nowhere($make, steps, which, &changes, cut);
             }
 
             #[test]
@@ -36,7 +37,7 @@ macro_rules! gka_noise {
                 (who, part) in (0_usize..5, 0_usize..4),
                 changes in ::proptest::collection::vec(::proptest::prelude::any::<(usize, u8)>(), 1..4),
             ) {
-                $crate::gka::checks::noise::k13_a40_damaged_exports_panic_nowhere(
+                $crate::conformance::checks::noise::k13_a40_damaged_exports_panic_nowhere(
                     $make, steps, which, (who, part), &changes,
                 );
             }

@@ -1,26 +1,39 @@
-//! The conformance kit of [`concilium_encryptor::MessageEncryptor`]: every rule of the contract as a test that any
+//! The conformance kit of [`MessageEncryptor`](crate::MessageEncryptor): every rule of the contract as a test that any
 //! implementation runs with one line, [`encryptor_conformance!`](crate::encryptor_conformance).
 //!
 //! What the kit cannot know is the inside of a packet: attacks that take a packet apart and put it together with
 //! the group's keys (A-12, A-17 and the finer ones of A-45) are tests of each implementation.
+//!
+//! In `Cargo.toml`, the kit belongs among the dependencies of tests:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! concilium-encryptor = { version = "0.1", features = ["conformance"] }
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "checks fail by panicking"
+)]
 
 pub mod checks;
 pub mod forward_secrecy;
 mod group;
-mod plain;
 
 pub use group::Group;
-pub use plain::Plain;
 
-/// Makes a `#[test]` of each check in [`checks`](mod@crate::encryptor::checks), for one encryptor.
+/// Makes a `#[test]` of each check in [`checks`](mod@crate::conformance::checks), for one encryptor.
 ///
 /// `unpadded` after the type leaves out the check that packets tell no more than a bucket of their length, for
 /// encryptors that by design do not pad. `forward_secret` adds the checks in
-/// [`forward_secrecy`](mod@crate::encryptor::forward_secrecy), for encryptors whose keys go away (M-8).
+/// [`forward_secrecy`](mod@crate::conformance::forward_secrecy), for encryptors whose keys go away (M-8).
 ///
 /// ```
 /// mod conformance {
-///     concilium_testkit::encryptor_conformance!(concilium_encryptor::DefaultEncryptor);
+///     concilium_encryptor::encryptor_conformance!(concilium_encryptor::DefaultEncryptor);
 /// }
 /// ```
 #[macro_export]
@@ -84,7 +97,7 @@ macro_rules! encryptor_conformance {
         $(
             #[test]
             fn $check() {
-                $crate::encryptor::$list::$check::<$encryptor>();
+                $crate::conformance::$list::$check::<$encryptor>();
             }
         )*
     };

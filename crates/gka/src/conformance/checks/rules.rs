@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::{Directory, Export as _, GroupKeyAgreement, Operation as _, ProposeError, ReceiveError, Role};
 use concilium_core::{Change, Context, MemberId};
-use concilium_gka::{
-    Directory, Export as _, GroupKeyAgreement, Operation as _, ProposeError, ReceiveError, Role,
-};
 
 use super::{LIFE, PEOPLE, assert_does_not_count, forged, life};
-use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
-use crate::rng;
+use crate::conformance::{Echo, Group, Make, Reaction, directory, identity};
+use concilium_core::testing::{name, names, rng};
 
 /// K-1: proposing changes nothing, and no two proposals are alike.
 pub fn k01_proposing_changes_nothing<G: GroupKeyAgreement>(make: impl Make<G>) {
@@ -133,7 +131,7 @@ fn rejected_by_operation<G: GroupKeyAgreement>(group: &mut Group<G>, who: &Membe
     let before = operation.export();
     let mut random = rng::seeded(99);
     match operation.receive(opened, &mut Context::new(now, &mut random)) {
-        Ok(concilium_gka::Progress::Ignored) | Err(ReceiveError::Rejected(_)) => {}
+        Ok(crate::Progress::Ignored) | Err(ReceiveError::Rejected(_)) => {}
         other => panic!("K-5, K-9: {who} takes a packet that is not due: {other:?}"),
     }
     assert_eq!(

@@ -1,13 +1,17 @@
 //! Randomness that can be replayed, and randomness that fails.
 
-use concilium_core::{RandomSource, RandomnessError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
+use crate::{RandomSource, RandomnessError};
+
+/// A random source whose every byte follows from its seed; of one kind, so that a test can name it.
+pub type SeededRng = ChaCha20Rng;
+
 /// A random source whose every byte follows from the seed.
 #[must_use]
-pub fn seeded(seed: u64) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(seed)
+pub fn seeded(seed: u64) -> SeededRng {
+    SeededRng::seed_from_u64(seed)
 }
 
 /// A random source that is broken in one of the ways that A-04 names.

@@ -1,6 +1,6 @@
 //! The checks for encryptors that erase keys (M-8): each panics where the encryptor breaks the rule in its name.
 
-use concilium_encryptor::{Content, Kind, MessageEncryptor, OpenError, Sealed};
+use crate::{Content, Kind, MessageEncryptor, OpenError, Sealed};
 
 use super::Group;
 use super::group::seal;

@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, MemberId, MessageId};
+use concilium_encryptor::conformance::forward_secrecy;
 use concilium_encryptor::{
     Aead, Aes256Gcm, Content, MessageEncryptor, NoPadding, OpenError, Opened, Ratchet, RatchetStep,
     RestoreError, SealError, Sealed,
 };
-use concilium_testkit::encryptor::forward_secrecy;
 use zeroize::Zeroizing;
 
 type Inner = Ratchet<Aes256Gcm, NoPadding>;
@@ -211,12 +211,12 @@ proofs! {
 
 #[test]
 fn every_check_is_proven_and_runs() {
-    let source = include_str!("../src/encryptor/forward_secrecy.rs");
+    let source = include_str!("../src/conformance/forward_secrecy.rs");
     let checks = source.split("\npub fn ").skip(1);
     let mut checks: Vec<_> = checks.filter_map(|rest| rest.split('<').next()).collect();
     checks.sort_unstable();
     assert_eq!(checks, PROVEN, "a check without a proof, or the other way round");
-    let list = include_str!("../src/encryptor/mod.rs");
+    let list = include_str!("../src/conformance.rs");
     for check in checks {
         assert!(
             list.lines()

@@ -1,17 +1,16 @@
 //! Attacks by two members together, with the server's help.
 //!
-//! For key agreements whose packets are those of [`concilium_gka::signed`], as in [`insider`](super::insider).
+//! For key agreements whose packets are those of [`crate::signed`], as in [`insider`](super::insider).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::GroupKeyAgreement;
+use concilium_core::testing::{SeededRng, name, names, rng};
 use concilium_core::{MemberId, MemberSet};
-use concilium_gka::GroupKeyAgreement;
-use rand_chacha::ChaCha20Rng;
 
 use super::insider::payload_len;
 use super::{PEOPLE, resigned};
-use crate::gka::{Echo, Group, Make, Reaction, Saved, name, names};
-use crate::rng;
+use crate::conformance::{Echo, Group, Make, Reaction, Saved};
 
 /// To whom two colluders show the other version of a packet of theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ struct Collusion<G: GroupKeyAgreement> {
     group: Group<G>,
     twin: Group<G>,
     before: BTreeMap<MemberId, Saved>,
-    random: ChaCha20Rng,
+    random: SeededRng,
     by: MemberId,
     after: MemberSet,
 }

@@ -1,10 +1,10 @@
 //! The group that the checks work on.
 
+use crate::{Content, MessageEncryptor, Sealed};
 use concilium_core::keys::{SigningKey, SubsessionKeys};
 use concilium_core::{Context, MemberId, Secret, SubsessionId, Time};
-use concilium_encryptor::{Content, MessageEncryptor, Sealed};
 
-use crate::rng::seeded;
+use concilium_core::testing::rng::seeded;
 
 /// A subsession whose keys are known, with a few members: what a key agreement would have handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,9 @@ pub use rules::*;
 
 use concilium_core::MemberId;
 
-use super::{Echo, Group, Reaction, name, names};
-use concilium_gka::GroupKeyAgreement;
+use super::{Echo, Group, Reaction};
+use crate::GroupKeyAgreement;
+use concilium_core::testing::{name, names};
 
 /// How many operations there are in [`life`].
 const LIFE: usize = 8;

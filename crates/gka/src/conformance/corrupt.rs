@@ -1,13 +1,14 @@
 //! Operations in which members send what no honest member would, for the tests of key agreements whose packets are those of
-//! [`concilium_gka::signed`].
+//! [`crate::signed`].
 
 use std::collections::BTreeMap;
 
+use crate::{Failure, GroupKeyAgreement, Reason, ReceiveError, signed};
 use concilium_core::{MemberId, MemberSet};
-use concilium_gka::{Failure, GroupKeyAgreement, Reason, ReceiveError, signed};
 
 use super::checks::resigned;
-use super::{Echo, Group, Make, Reaction, directory, name, names};
+use super::{Echo, Group, Make, Reaction, directory};
+use concilium_core::testing::{name, names};
 
 /// Each member's first reaction that is not going on.
 pub type Ends = BTreeMap<MemberId, Reaction>;

@@ -3,13 +3,16 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::{GroupKeyAgreement, Identity, ReceiveError, Role, signed};
 use concilium_core::{Context, MemberId, MemberSet, Secret, Time};
-use concilium_gka::{GroupKeyAgreement, Identity, ReceiveError, Role, signed};
 
 use super::insider::{operations, payload_len};
 use super::{PEOPLE, assert_does_not_count, assert_not_counted_by, forged, life, resigned};
-use crate::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
-use crate::rng::{self, Broken};
+use crate::conformance::{Echo, Group, Make, Reaction, directory, identity};
+use concilium_core::testing::{
+    name, names,
+    rng::{self, Broken},
+};
 
 /// Runs an operation up to its packet number `at`, which nobody has received yet. Beside it, what its author would have
 /// sent with other random numbers. None if the operation has fewer packets.
@@ -46,7 +49,7 @@ fn up_to<G: GroupKeyAgreement>(
 /// it what we would have sent with other random numbers, and to whatever keys it leads the others: we do not go on with
 /// it.
 ///
-/// For key agreements whose packets are those of [`concilium_gka::signed`].
+/// For key agreements whose packets are those of [`crate::signed`].
 pub fn a02_our_packets_are_not_taken_as_ours_when_changed<G: GroupKeyAgreement>(make: impl Make<G>) {
     for operation in operations() {
         for at in 0.. {
