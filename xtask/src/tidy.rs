@@ -16,6 +16,7 @@ mod records;
 mod rules;
 mod rust;
 mod scenarios;
+mod shipped;
 mod tests_of;
 mod tree;
 mod width;
@@ -69,7 +70,8 @@ pub(crate) fn run(update: bool) -> Result<()> {
             tree.insert(file, text);
         }
     }
-    let findings = check(&tree, &workspace);
+    let mut findings = check(&tree, &workspace);
+    findings.extend(shipped::check(&tree, &shipped::linked()?));
     for finding in &findings {
         println!("{finding}");
     }

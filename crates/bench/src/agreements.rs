@@ -7,7 +7,7 @@ use concilium_core::MemberSet;
 use concilium_core::testing::{name, names};
 use concilium_gka::AnyGka;
 use concilium_gka::conformance::Group;
-use concilium_parts::Gka;
+use concilium_test_parts::Gka;
 
 use crate::measure::elapsed;
 use crate::report::Row;

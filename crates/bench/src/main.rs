@@ -9,7 +9,7 @@ use clap::Parser;
 use concilium_bench::measure::Effort;
 use concilium_bench::report::Row;
 use concilium_bench::{agreements, messages, mls, operations, sessions, transcripts};
-use concilium_parts::Gka;
+use concilium_test_parts::Gka;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

@@ -1,18 +1,22 @@
 //! The command line.
 
+#[cfg(feature = "lab")]
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use concilium::{MemberId, SessionName, Timing};
 use concilium_parts::{Cipher, Gka, Parts};
 use concilium_relay::RelayConfig;
+#[cfg(feature = "lab")]
 use concilium_sim::Faults;
+#[cfg(feature = "lab")]
+use concilium_test_parts as lab;
 
 use crate::text::{self, NameTextError};
 
@@ -34,8 +38,10 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Run a relay: the server that carries the packets
     Relay(RelayArgs),
+    #[cfg(feature = "lab")]
     /// Run scenario files; exits 0 if all holds, 1 if an expectation fails, 2 if a file cannot be read
     Scenario(ScenarioArgs),
+    #[cfg(feature = "lab")]
     /// Simulate whole groups under faults that a seed decides on; exits 0 if all is well, 1 if a run fails
     Sim(SimArgs),
 }
@@ -63,10 +69,10 @@ pub(crate) struct DemoArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct PartsArgs {
     /// The key agreement
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = named(Gka::ALL, Gka::name))]
     gka: Gka,
     /// The cipher
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = named(Cipher::ALL, Cipher::name))]
     cipher: Cipher,
 }
 
@@ -199,7 +205,20 @@ impl RelayArgs {
     }
 }
 
+/// The same in a simulation, with parts that keep nothing secret.
+#[cfg(feature = "lab")]
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct TestPartsArgs {
+    /// The key agreement
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = named(lab::Gka::ALL, lab::Gka::name))]
+    pub(crate) gka: lab::Gka,
+    /// The cipher
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = named(lab::Cipher::ALL, lab::Cipher::name))]
+    pub(crate) cipher: lab::Cipher,
+}
+
 /// `concilium scenario`
+#[cfg(feature = "lab")]
 #[derive(Debug, Args)]
 pub(crate) struct ScenarioArgs {
     /// The files to run, one after the other
@@ -215,14 +234,15 @@ pub(crate) struct ScenarioArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Use this key agreement, whatever the files say
-    #[arg(long, value_name = "NAME")]
-    pub(crate) gka: Option<Gka>,
+    #[arg(long, value_name = "NAME", value_parser = named(lab::Gka::ALL, lab::Gka::name))]
+    pub(crate) gka: Option<lab::Gka>,
     /// Use this cipher, whatever the files say
-    #[arg(long, value_name = "NAME")]
-    pub(crate) cipher: Option<Cipher>,
+    #[arg(long, value_name = "NAME", value_parser = named(lab::Cipher::ALL, lab::Cipher::name))]
+    pub(crate) cipher: Option<lab::Cipher>,
 }
 
 /// `concilium sim`
+#[cfg(feature = "lab")]
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
     /// The first seed
@@ -253,7 +273,7 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "ON", value_parser = on_or_off)]
     pub(crate) deniable: Option<bool>,
     #[command(flatten)]
-    pub(crate) parts: PartsArgs,
+    pub(crate) parts: TestPartsArgs,
     /// The planned steps that are carried out, such as 0-3,7; by default all
     #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
     pub(crate) keep: Option<Numbers>,
@@ -278,9 +298,11 @@ pub(crate) struct SimArgs {
 }
 
 /// Numbers of steps.
+#[cfg(feature = "lab")]
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers(pub(crate) BTreeSet<usize>);
 
+#[cfg(feature = "lab")]
 fn numbers(text: &str) -> Result<Numbers, &'static str> {
     let numbers = concilium_sim::plan::read_numbers(text);
     numbers
@@ -288,12 +310,25 @@ fn numbers(text: &str) -> Result<Numbers, &'static str> {
         .ok_or("numbers with commas between them are needed, such as 0-3,7, or none")
 }
 
+#[cfg(feature = "lab")]
 fn on_or_off(text: &str) -> Result<bool, &'static str> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("on or off is needed"),
     }
+}
+
+/// Reads a part's name, and shows all names that there are in the help.
+fn named<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name_of: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let names = all.iter().map(|part| name_of(*part));
+    PossibleValuesParser::new(names).try_map(move |typed| {
+        let part = all.iter().copied().find(|part| name_of(*part) == typed);
+        part.ok_or("there is no such part")
+    })
 }
 
 fn member_name(typed: OsString) -> Result<MemberId, NameTextError> {
@@ -400,6 +435,9 @@ fn one_line(error: &clap::Error, command: &str) -> String {
             match why {
                 None if value.is_empty() => format!("{argument} needs a value"),
                 Some(why) => format!("{argument} cannot be '{value}': {why}"),
+                None if let Some(known) = of(ContextKind::ValidValue) => {
+                    format!("{argument} cannot be '{value}'; there are: {known}")
+                }
                 None => format!("{argument} cannot be '{value}'"),
             }
         }
@@ -471,7 +509,24 @@ mod tests {
             (&["relay", "--listen", "here"], "cannot be 'here'"),
             (&["relay", "--tls-cert", "c.pem"], "missing: --tls-key <FILE>"),
             (&["relay", "--max-members", "0"], "a whole number"),
+            #[cfg(feature = "lab")]
             (&["scenario"], "missing: <FILE>..."),
+            (
+                &["demo", "--gka", "plain"],
+                "--gka <NAME> cannot be 'plain'; there are: cliques, bd, mls; `concilium demo --help`",
+            ),
+            (
+                &["demo", "--cipher", "plain"],
+                "cannot be 'plain'; there are: aead, chacha20poly1305, ratchet; `concilium demo --help`",
+            ),
+            (
+                &[&chat[..], &["--as", "a", "--gka", "dictator"]].concat(),
+                "there are: cliques, bd, mls",
+            ),
+            (
+                &[&chat[..], &["--as", "a", "--cipher", "plain"]].concat(),
+                "there are: aead, chacha",
+            ),
             (&chat, "missing: --as <NAME>; `concilium chat --help`"),
             (
                 &[&chat[..], &["--as", ""]].concat(),
@@ -484,6 +539,42 @@ mod tests {
             assert!(line.contains(part), "{words:?}: {line}");
             assert!(line.contains("concilium"), "{line}");
             assert!(!line.contains('\n') && line.len() < 250, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_lists_the_parts() {
+        for command in ["chat", "demo"] {
+            let Err(Stop::Show(help)) = parse(&[command, "--help"]) else {
+                panic!("help is shown")
+            };
+            assert!(help.contains("[possible values: cliques, bd, mls]"), "{help}");
+            assert!(
+                help.contains("[possible values: aead, chacha20poly1305, ratchet]"),
+                "{help}"
+            );
+        }
+    }
+
+    #[cfg(feature = "lab")]
+    #[test]
+    fn simulations_take_the_parts_of_tests_too() {
+        let words = ["sim", "--gka", "dictator", "--cipher", "plain"];
+        let Ok(Command::Sim(args)) = parse(&words) else {
+            panic!("must parse")
+        };
+        assert_eq!(
+            (args.parts.gka, args.parts.cipher),
+            (lab::Gka::Dictator, lab::Cipher::Plain)
+        );
+        assert!(parse(&["scenario", "--gka", "plain", "x.scn"]).is_ok());
+    }
+
+    #[cfg(not(feature = "lab"))]
+    #[test]
+    fn the_program_for_people_has_no_laboratory() {
+        for command in ["sim", "scenario"] {
+            assert!(wrong(&[command]).contains("there is no command"), "{command}");
         }
     }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use concilium::channel::ChannelEvent;
 use concilium::gka::ProposeError;
 use concilium::keys::VerifyingKey;
+use concilium::sessions::{Owner, Sessions as _};
 use concilium::{ActionError, Change, Event, MemberId, MessageId, SessionState, Settings, Time};
-use concilium_parts::{Owner, Sessions as _};
 use concilium_relay::{ActionError as ChannelError, ClientConfig, ClientEvent, ConnectError, RelayClient};
 
 use self::command::{Command, HELP};

@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use concilium::gka::Identity;
 use concilium::keys::VerifyingKey;
+use concilium::sessions::{Owner, Sessions as _};
 use concilium::{
     Change, Event, MemberId, MemberSet, MessageId, NameError, Secret, SessionName, SessionState, Settings,
     SubsessionId, Summary, Timing,
 };
-use concilium_parts::{Owner, Parts, Sessions as _};
+use concilium_parts::Parts;
 use concilium_relay::{ClientConfig, Rate, Relay, RelayClient, RelayConfig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};

@@ -6,7 +6,8 @@
 //! | `driver` | the thin async driver: a session, its channel on a relay, the clock |
 //! | `clock` | the only reader of time and of the system's randomness |
 //! | `identity`, `known_keys`, `introduction` | our key, the keys of others, and how they are shown |
-//! | `chat`, `demo`, `relay`, `scenario`, `sim` | the five commands |
+//! | `chat`, `demo`, `relay` | the commands for people |
+//! | `scenario`, `sim` | the commands of the laboratory, with the feature `lab` |
 //! | `text`, `place`, `screen` | bytes of others on a terminal; files; lines out |
 //!
 //! It exits with 0 if all went well, 1 if something failed, and 2 if it was called in a wrong way.
@@ -21,8 +22,10 @@ mod introduction;
 mod known_keys;
 mod place;
 mod relay;
+#[cfg(feature = "lab")]
 mod scenario;
 mod screen;
+#[cfg(feature = "lab")]
 mod sim;
 mod text;
 
@@ -53,7 +56,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => on_runtime(demo::run(args)),
         Command::Chat(args) => on_runtime(chat::run(args)),
         Command::Relay(args) => on_runtime(relay::run(args)),
+        #[cfg(feature = "lab")]
         Command::Scenario(args) => return ExitCode::from(scenario::run(&args)),
+        #[cfg(feature = "lab")]
         Command::Sim(args) => return ExitCode::from(sim::run(&args)),
     };
     match result {

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write as _};
 
-use concilium_parts::Parts;
 use concilium_sim::campaign::{self, Campaign};
 use concilium_sim::{Suite, Wishes, report, scale};
 
@@ -11,8 +10,7 @@ use crate::screen;
 
 /// Runs the seeds; gives the exit code: 2 if there is no such implementation, else 1 if a run fails, else 0.
 pub(crate) fn run(args: &SimArgs) -> u8 {
-    let Parts { gka, cipher } = args.parts.parts();
-    let suite = Suite::named(gka, cipher);
+    let suite = Suite::named(args.parts.gka, args.parts.cipher);
     if args.scale {
         return written(run_scale(args, &suite));
     }

@@ -10,6 +10,7 @@
 //!   another key agreement, another cipher.
 //! - [`gka`]: group key agreement, the contract and the default. [`encryptor`]: the cipher, likewise.
 //! - [`channel`]: what a session and a group channel tell each other. `concilium-relay` is a channel over WebSocket.
+//! - [`sessions`]: where sessions come from, for programs that choose their parts while they run.
 //! - [`keys`], [`packet`], [`wire`], [`server_order`]: for whoever implements a part.
 //!
 //! ```
@@ -48,6 +49,7 @@
 //! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 pub mod guide;
+pub mod sessions;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

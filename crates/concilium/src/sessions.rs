@@ -1,4 +1,6 @@
-//! Where sessions come from: an owner's, of one key agreement and one encryptor, or of any.
+//! Where sessions come from: their owner's identity and settings, and parts that are known when the program is compiled
+//! ([`Typed`]) or chosen while it runs (your own [`Sessions`]). A program that knows its parts and needs to make sessions
+//! in one place only calls [`Session::new`] instead.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -31,7 +33,7 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Where the sessions of a network come from.
+/// A source of sessions that are all made of the same parts.
 pub trait Sessions {
     /// What they are.
     type Session;

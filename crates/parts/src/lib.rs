@@ -1,6 +1,7 @@
-//! The key agreements and ciphers that can be named: on a command line, in a scenario, in a simulation.
+//! The key agreements and ciphers that people can choose by name, on a command line. All of them keep secrets.
 //!
-//! Whoever writes another one adds it here, and every tool knows it.
+//! The author of another one adds it here, and every tool knows it. Parts that nobody should trust with anything, for
+//! tests and simulations, are in `concilium-test-parts`.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -9,16 +10,13 @@ struct Readme;
 use std::fmt;
 use std::str::FromStr;
 
+use concilium::sessions::{GkaFactory, Owner, Sessions, Typed};
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor, Ratchet};
 use concilium_gka::AnyGka;
 use concilium_gka_bd::BurmesterDesmedt;
 use concilium_gka_cliques::Cliques;
 use concilium_gka_mls::Mls;
 use concilium_session::{AnySession, RestoreError};
-
-use concilium_testkit::sessions::{GkaFactory, Typed};
-pub use concilium_testkit::sessions::{Owner, Sessions};
-use concilium_testkit::{encryptor, gka};
 
 /// A key agreement, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -30,21 +28,11 @@ pub enum Gka {
     BurmesterDesmedt,
     /// Messaging Layer Security: any change in one packet.
     Mls,
-    /// One member decides, in one packet.
-    Dictator,
-    /// Nothing secret and fast, for large simulations.
-    Plain,
 }
 
 impl Gka {
     /// All of them; the first is the default.
-    pub const ALL: &[Self] = &[
-        Self::Cliques,
-        Self::BurmesterDesmedt,
-        Self::Mls,
-        Self::Dictator,
-        Self::Plain,
-    ];
+    pub const ALL: &[Self] = &[Self::Cliques, Self::BurmesterDesmedt, Self::Mls];
 
     /// Its name.
     #[must_use]
@@ -53,15 +41,7 @@ impl Gka {
             Self::Cliques => "cliques",
             Self::BurmesterDesmedt => "bd",
             Self::Mls => "mls",
-            Self::Dictator => "dictator",
-            Self::Plain => "plain",
         }
-    }
-
-    /// Whether its keys are secret (K-12).
-    #[must_use]
-    pub fn is_secret(self) -> bool {
-        self != Self::Plain
     }
 }
 
@@ -75,13 +55,11 @@ pub enum Cipher {
     ChaCha20Poly1305,
     /// AES-256-GCM with keys that go away (M-8).
     Ratchet,
-    /// Nothing secret and fast, for large simulations.
-    Plain,
 }
 
 impl Cipher {
     /// All of them; the first is the default.
-    pub const ALL: &[Self] = &[Self::Aead, Self::ChaCha20Poly1305, Self::Ratchet, Self::Plain];
+    pub const ALL: &[Self] = &[Self::Aead, Self::ChaCha20Poly1305, Self::Ratchet];
 
     /// Its name.
     #[must_use]
@@ -90,14 +68,7 @@ impl Cipher {
             Self::Aead => "aead",
             Self::ChaCha20Poly1305 => "chacha20poly1305",
             Self::Ratchet => "ratchet",
-            Self::Plain => "plain",
         }
-    }
-
-    /// Whether it hides what it is given.
-    #[must_use]
-    pub fn is_secret(self) -> bool {
-        self != Self::Plain
     }
 }
 
@@ -111,7 +82,10 @@ pub struct UnknownPart {
 }
 
 /// Finds a part by its name.
-fn find<T: Copy>(
+///
+/// # Errors
+/// None of `all` has it; the error names those that there are.
+pub fn find<T: Copy>(
     what: &'static str,
     all: &[T],
     name_of: impl Fn(T) -> &'static str,
@@ -179,8 +153,6 @@ impl Gka {
                 |identity, directory| AnyGka::new(BurmesterDesmedt::new(identity, directory))
             }
             Self::Mls => |identity, directory| AnyGka::new(Mls::new(identity, directory)),
-            Self::Dictator => |identity, directory| AnyGka::new(gka::Dictator::new(identity, directory)),
-            Self::Plain => |identity, directory| AnyGka::new(gka::Plain::new(identity, directory)),
         }
     }
 }
@@ -192,7 +164,6 @@ impl Cipher {
             Self::Aead => user.with::<Aead<Aes256Gcm, Buckets>>(),
             Self::ChaCha20Poly1305 => user.with::<Aead<ChaCha20Poly1305, Buckets>>(),
             Self::Ratchet => user.with::<Ratchet<Aes256Gcm, Buckets>>(),
-            Self::Plain => user.with::<encryptor::Plain>(),
         }
     }
 }
@@ -210,11 +181,11 @@ impl Sessions for Parts {
     type Session = Box<dyn AnySession + Send>;
 
     fn begin(&self, owner: Owner) -> Self::Session {
-        self.cipher.with(Begin(self.gka, owner))
+        self.cipher.with(Begin(self.gka.factory(), owner))
     }
 
     fn restore(&self, owner: Owner, snapshot: &[u8]) -> Result<Self::Session, RestoreError> {
-        self.cipher.with(Restore(self.gka, owner, snapshot))
+        self.cipher.with(Restore(self.gka.factory(), owner, snapshot))
     }
 
     fn any(session: &Self::Session) -> &dyn AnySession {
@@ -226,25 +197,32 @@ impl Sessions for Parts {
     }
 }
 
-/// Begins a session.
-struct Begin(Gka, Owner);
+/// Begins a session of this key agreement, with a cipher.
+#[derive(Debug)]
+pub struct Begin(pub GkaFactory<AnyGka>, pub Owner);
 
 impl UseCipher for Begin {
     type Output = Box<dyn AnySession + Send>;
 
     fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
-        Box::new(Typed::<AnyGka, E>::new(self.0.factory()).begin(self.1))
+        Box::new(Typed::<AnyGka, E>::new(self.0).begin(self.1))
     }
 }
 
-/// Goes on with one.
-struct Restore<'a>(Gka, Owner, &'a [u8]);
+/// Goes on with a session of this key agreement from its snapshot, with a cipher.
+pub struct Restore<'a>(pub GkaFactory<AnyGka>, pub Owner, pub &'a [u8]);
+
+impl fmt::Debug for Restore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Restore").field(&self.1).finish_non_exhaustive()
+    }
+}
 
 impl UseCipher for Restore<'_> {
     type Output = Result<Box<dyn AnySession + Send>, RestoreError>;
 
     fn with<E: MessageEncryptor + Send + 'static>(self) -> Self::Output {
-        let session = Typed::<AnyGka, E>::new(self.0.factory()).restore(self.1, self.2)?;
+        let session = Typed::<AnyGka, E>::new(self.0).restore(self.1, self.2)?;
         Ok(Box::new(session))
     }
 }
@@ -264,11 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn parts_without_secrecy_have_no_name_here() {
+        for name in ["plain", "dictator"] {
+            assert!(
+                name.parse::<Gka>().is_err() && name.parse::<Cipher>().is_err(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn unknown_names_are_told_what_there_is() {
         let error = "rot13".parse::<Cipher>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no cipher `rot13`; there are: aead, chacha20poly1305, ratchet, plain"
+            "there is no cipher `rot13`; there are: aead, chacha20poly1305, ratchet"
         );
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use concilium_core::{Change, MemberId, MemberSet};
-use concilium_parts::{Cipher, Gka};
 use concilium_session::{SessionState, Settings, WarningKind};
+use concilium_test_parts::{Cipher, Gka};
 
 use super::EventKind;
 

@@ -40,7 +40,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub use ast::{Act, Bound, Command, Expectation, Fault, Kinds, ParseError, Refusal, Scenario, Setup, Step};
-use concilium_parts::{Cipher, Gka, Parts};
+use concilium_test_parts::{Cipher, Gka, Parts};
 pub use event_kind::EventKind;
 pub use parse::parse;
 pub use report::{Failure, Report, Verdict};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use concilium_parts::{Cipher, Gka};
+use concilium_test_parts::{Cipher, Gka};
 use serde_json::json;
 
 use super::Options;

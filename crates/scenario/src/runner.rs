@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use concilium_core::{MemberId, SessionName};
-use concilium_parts::Parts;
 use concilium_session::{Event, WarningKind};
+use concilium_test_parts::Parts;
 use concilium_testkit::channel::Sent;
 use concilium_testkit::network::{Conduct, EPOCH, Happening, NetworkError, NetworkOf};
 

@@ -5,8 +5,8 @@ use concilium_core::MemberId;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::packet::{self, Kind};
 use concilium_core::testing::rng::seeded;
-use concilium_parts::Parts;
 use concilium_session::AnySession;
+use concilium_test_parts::Parts;
 use concilium_testkit::network::{Held, NetworkOf};
 
 use super::runner::Mismatch;

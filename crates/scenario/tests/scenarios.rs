@@ -10,8 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-use concilium_parts::{Cipher, Gka};
 use concilium_scenario::{Options, Report, Verdict, run_file, run_text};
+use concilium_test_parts::{Cipher, Gka};
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");

@@ -54,7 +54,7 @@ mod world;
 struct Readme;
 
 pub use checks::Violation;
-pub use concilium_parts::{Cipher, Gka};
+pub use concilium_test_parts::{Cipher, Gka};
 pub use fault::{Fault, Faults, Reach, UnknownFault};
 pub use lie::Lie;
 pub use plan::{Plan, Rules, UnknownRules, Wishes};

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use concilium::sessions::{Owner, Sessions as _};
 use concilium_core::SessionName;
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
-use concilium_parts::{Cipher, Gka, Owner, Parts, Sessions as _, UseCipher};
+use concilium_parts::UseCipher;
 use concilium_session::{AnySession, Session, Settings};
+use concilium_test_parts::{Cipher, Gka, Parts};
 
 use crate::lie::{LyingCipher, LyingGka};
 

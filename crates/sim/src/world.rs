@@ -9,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use concilium::sessions::Owner;
 use concilium_core::channel::{ChannelAction, ChannelEvent};
 use concilium_core::{Context, MemberId, MemberSet, SessionName, Time};
 use concilium_gka::{Directory, Identity};
-use concilium_parts::Owner;
 use concilium_session::{AnySession, Event, Moderators, Output, SessionState, Settings};
 use concilium_testkit::channel::{Channel, Delivery, Effect};
 use concilium_testkit::network::EPOCH;

@@ -8,7 +8,7 @@ use concilium_core::testing::{name, names, rng::seeded};
 use concilium_core::{Context, Time};
 use concilium_gka::conformance::{Group, directory, identity};
 use concilium_gka::{AnyGka, GroupKeyAgreement as _, ProposeError, Reason, ReceiveError};
-use concilium_parts::Gka;
+use concilium_test_parts::Gka;
 
 mod cliques {
     use super::Gka;

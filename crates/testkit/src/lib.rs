@@ -15,4 +15,3 @@ pub mod channel;
 pub mod encryptor;
 pub mod gka;
 pub mod network;
-pub mod sessions;

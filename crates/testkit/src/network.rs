@@ -19,7 +19,7 @@ use concilium_session::{AnySession, Event, Output, Settings};
 use zeroize::Zeroizing;
 
 use crate::channel::{Channel, Delivery, Effect};
-use crate::sessions::{GkaFactory, Owner, Sessions, Typed};
+use concilium::sessions::{GkaFactory, Owner, Sessions, Typed};
 use concilium_core::testing::{SeededRng, rng::seeded};
 
 /// When every run starts: a round moment, far from zero, so that nothing works by being zero.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use concilium_core::channel::ChannelEvent;
 use concilium_core::{Change, MemberSet, Time};
 use concilium_gka::Identity;
-use concilium_parts::Parts;
+use concilium_test_parts::Parts;
 
 use crate::course::{Course, Moment, VICTIM, members};
 use crate::stage::{Keys, Process, Stage, directory, id, identity, key_of};

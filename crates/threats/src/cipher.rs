@@ -9,7 +9,8 @@ use concilium_core::{FramedHash, MemberId, Secret, SubsessionId, packet, wire};
 use concilium_encryptor::{
     Aes256Gcm, Buckets, ChaCha20Poly1305, Cipher as _, MessageEncryptor, Padding as _,
 };
-use concilium_parts::{Cipher, UseCipher};
+use concilium_parts::UseCipher;
+use concilium_test_parts::Cipher;
 use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;

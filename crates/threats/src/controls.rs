@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use concilium_parts::{Cipher, Gka, Parts};
+use concilium_test_parts::{Cipher, Gka, Parts};
 
 use crate::attacker::{Attacker, counterfeit, made_up};
 use crate::course::{Course, Moment, VICTIM};

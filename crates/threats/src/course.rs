@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use concilium_core::{Change, MemberSet, SubsessionId};
-use concilium_parts::Parts;
+use concilium_test_parts::Parts;
 
 use crate::stage::{Stage, id};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use concilium_gka::Identity;
-use concilium_parts::Parts;
+use concilium_test_parts::Parts;
 
 use crate::attacker::{Attacker, counterfeit, made_up};
 use crate::course::{Course, Moment, VICTIM};

@@ -5,7 +5,7 @@ use concilium_core::keys::VerifyingKey;
 use concilium_core::{MemberMap, SessionName, Time, packet, wire};
 use concilium_gka::{Directory, signed};
 use concilium_gka_dh::{Confirmation, Contribution, Element, Keys};
-use concilium_parts::{Cipher, Gka, Parts};
+use concilium_test_parts::{Cipher, Gka, Parts};
 use concilium_testkit::channel::SentPacket;
 use serde::{Deserialize, Serialize};
 

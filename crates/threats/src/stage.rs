@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use concilium::sessions::{Owner, Sessions as _};
 use concilium_core::channel::ChannelEvent;
 use concilium_core::testing::rng::seeded;
 use concilium_core::{Change, Context, MemberId, Secret, SessionName, SubsessionId, Time};
 use concilium_gka::Identity;
-use concilium_parts::{Owner, Parts, Sessions as _};
 use concilium_session::{AnySession, Output, Settings};
+use concilium_test_parts::Parts;
 use concilium_testkit::channel::Channel;
 use rand_chacha::ChaCha20Rng;
 

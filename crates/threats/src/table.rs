@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use concilium_parts::{Cipher, Gka, Parts};
+use concilium_test_parts::{Cipher, Gka, Parts};
 
 use crate::attacker::Attacker;
 use crate::course::Moment;

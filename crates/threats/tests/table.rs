@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::thread;
 
-use concilium_parts::{Gka, Parts};
+use concilium_test_parts::{Gka, Parts};
 use concilium_threats::attacker::Attacker;
 use concilium_threats::course::Moment;
 use concilium_threats::facts::{Attempt, Column, Facts};

@@ -11,13 +11,13 @@
 
 use std::ops::{Deref, DerefMut};
 
+use concilium::sessions::GkaFactory;
 use concilium_core::{Change, MemberId, MemberSet, SessionName};
 use concilium_encryptor::DefaultEncryptor;
 use concilium_gka::GroupKeyAgreement;
 use concilium_gka_cliques::Cliques;
 use concilium_session::Settings;
 use concilium_testkit::network::{Conduct, Network};
-use concilium_testkit::sessions::GkaFactory;
 
 pub fn id(name: &str) -> MemberId {
     MemberId::new(name).unwrap()
