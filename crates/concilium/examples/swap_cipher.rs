@@ -4,42 +4,49 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
 use concilium::encryptor::{Aead, ChaCha20Poly1305, NoPadding};
-use concilium::gka::Cliques;
-use concilium::{Change, MemberId, SessionName, Settings};
-use concilium_testkit::network::{Conduct, Network};
+use concilium::gka::{Cliques, Identity};
+use concilium::memory::Room;
+use concilium::{Change, Context, MemberId, Session, SessionName, Settings, Time};
 
-type Cipher = Aead<ChaCha20Poly1305, NoPadding>;
+type Swapped = Session<Cliques, Aead<ChaCha20Poly1305, NoPadding>>;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (alice, bob) = (MemberId::new("alice")?, MemberId::new("bob")?);
-    let members = [alice.clone(), bob.clone()];
-    let name = SessionName::new("tea")?;
-    // Sessions over a channel in memory; an application brings its own channel.
-    let mut network = Network::<_, Cipher>::new(
-        members,
-        name,
+fn main() -> Result<(), Box<dyn Error>> {
+    // Who they are, and whose identity keys they trust.
+    let (mut random, mut room) = (getrandom::SysRng, Room::new(Time::ZERO));
+    let mut cx = Context::new(room.now, &mut random);
+    let alice = Identity::generate(MemberId::new("alice")?, &mut cx)?;
+    let bob = Identity::generate(MemberId::new("bob")?, &mut cx)?;
+    let trusted = [&alice, &bob].map(|who| (who.member().clone(), *who.verifying_key()));
+    let trusted = Arc::new(BTreeMap::from(trusted));
+    let tea = SessionName::new("tea")?;
+    let mut alice = Swapped::new(
+        Cliques::new(alice, trusted.clone()),
+        tea.clone(),
         Settings::default(),
-        Cliques::new,
-        1,
-        Conduct::default(),
     );
+    let mut bob = Swapped::new(Cliques::new(bob, trusted), tea, Settings::default());
 
-    network.command(&alice, |session, cx| session.join(cx))??;
-    network.settle()?;
-    network.command(&alice, |session, cx| {
-        session.change(Change::include([bob.clone()]), cx)
-    })??;
-    network.settle()?;
-    network.command(&bob, |session, cx| session.send(b"hello", cx))??;
-    network.settle()?;
+    // They meet in a channel in memory; an application brings its own channel.
+    alice.join(&mut Context::new(room.now, &mut random))?;
+    room.settle(&mut [&mut alice, &mut bob], &mut random);
+    bob.join(&mut Context::new(room.now, &mut random))?;
+    room.settle(&mut [&mut alice, &mut bob], &mut random);
+    let change = Change::include([bob.me().clone()]);
+    alice.change(change, &mut Context::new(room.now, &mut random))?;
+    room.settle(&mut [&mut alice, &mut bob], &mut random);
 
-    let session = network.session(&alice)?;
-    let heard: Vec<_> = session
+    bob.send(b"hello", &mut Context::new(room.now, &mut random))?;
+    room.settle(&mut [&mut alice, &mut bob], &mut random);
+    let heard = alice
         .messages()
-        .map(|message| String::from_utf8_lossy(message.body))
-        .collect();
+        .map(|message| String::from_utf8_lossy(message.body));
+    let heard: Vec<_> = heard.collect();
     assert_eq!(heard, ["hello"]);
-    println!("{} heard {:?}", session.me(), heard);
+    println!("{} heard {heard:?}", alice.me());
     Ok(())
 }

@@ -10,35 +10,55 @@
 //!   another key agreement, another cipher.
 //! - [`gka`]: group key agreement, the contract and the default. [`encryptor`]: the cipher, likewise.
 //! - [`channel`]: what a session and a group channel tell each other. `concilium-relay` is a channel over WebSocket.
+//! - [`memory`]: a channel in memory, for examples and tests.
+//! - `bd`, `mls`: other key agreements, with the features of these names.
 //! - [`sessions`]: where sessions come from, for programs that choose their parts while they run.
 //! - [`keys`], [`packet`], [`wire`], [`server_order`]: for whoever implements a part.
+//!
+//! Two members meet, talk and part, over the channel in [`memory`]:
 //!
 //! ```
 //! use std::collections::BTreeMap;
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //!
-//! use concilium::channel::{ChannelAction, ChannelEvent};
 //! use concilium::gka::{Cliques, Identity};
-//! use concilium::{Context, DefaultSession, MemberId, MemberSet, Output, SessionName, Settings, SessionState, Time};
+//! use concilium::memory::Room;
+//! use concilium::{Change, Context, DefaultSession, MemberId, SessionName, SessionState, Settings, Time};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Who we are, and whose identity keys we trust.
-//! let mut random = getrandom::SysRng;
-//! let mut cx = Context::new(Time::from_millis(0), &mut random);
+//! // Who they are, and whose identity keys they trust.
+//! let (mut random, mut room) = (getrandom::SysRng, Room::new(Time::ZERO));
+//! let mut cx = Context::new(room.now, &mut random);
 //! let alice = Identity::generate(MemberId::new("alice")?, &mut cx)?;
-//! let trusted = Arc::new(BTreeMap::from([(alice.member().clone(), *alice.verifying_key())]));
+//! let bob = Identity::generate(MemberId::new("bob")?, &mut cx)?;
+//! let trusted = Arc::new(BTreeMap::from([&alice, &bob].map(|who| (who.member().clone(), *who.verifying_key()))));
 //!
 //! // A session touches no network: it says what it wants of the channel, and is told what happens there.
-//! let mut session = DefaultSession::new(Cliques::new(alice, trusted), SessionName::new("tea")?, Settings::default());
-//! session.join(&mut cx)?;
-//! for output in session.drain().unsaved().collect::<Vec<_>>() {
-//!     if output == Output::Channel(ChannelAction::Enter) {
-//!         let members = MemberSet::of(session.me().clone());
-//!         session.handle(ChannelEvent::Entered { members }, &mut cx);
-//!     }
-//! }
-//! // Nobody was there: the session begins with us.
-//! assert_eq!(session.state(), SessionState::Joined);
+//! let tea = SessionName::new("tea")?;
+//! let mut alice = DefaultSession::new(Cliques::new(alice, trusted.clone()), tea.clone(), Settings::default());
+//! let mut bob = DefaultSession::new(Cliques::new(bob, trusted), tea, Settings::default());
+//! alice.join(&mut Context::new(room.now, &mut random))?;
+//! room.settle(&mut [&mut alice, &mut bob], &mut random);
+//! bob.join(&mut Context::new(room.now, &mut random))?;
+//! room.settle(&mut [&mut alice, &mut bob], &mut random);
+//!
+//! // Alice was first, so the session began with her. She brings Bob in.
+//! let change = Change::include([bob.me().clone()]);
+//! alice.change(change, &mut Context::new(room.now, &mut random))?;
+//! room.settle(&mut [&mut alice, &mut bob], &mut random);
+//! assert_eq!(bob.members().to_string(), "alice bob");
+//!
+//! bob.send(b"hello alice", &mut Context::new(room.now, &mut random))?;
+//! room.settle(&mut [&mut alice, &mut bob], &mut random);
+//! let heard: Vec<_> = alice.messages().map(|message| message.body.to_vec()).collect();
+//! assert_eq!(heard, [b"hello alice"]);
+//!
+//! // Bob parts once Alice has his last word. Her session acknowledges it, if not at once.
+//! bob.part(&mut Context::new(room.now, &mut random))?;
+//! room.pass(Duration::from_secs(120), &mut [&mut alice, &mut bob], &mut random);
+//! assert_eq!(bob.state(), SessionState::Parted);
+//! assert_eq!(alice.members().to_string(), "alice");
 //! # Ok(())
 //! # }
 //! ```
@@ -49,6 +69,7 @@
 //! [attacks]: https://github.com/concilium-rs/concilium/blob/main/docs/security.md
 
 pub mod guide;
+pub mod memory;
 pub mod sessions;
 
 #[cfg(doctest)]
@@ -63,6 +84,10 @@ pub use concilium_core::{
 pub use concilium_encryptor as encryptor;
 pub use concilium_encryptor::MessageEncryptor;
 pub use concilium_gka::GroupKeyAgreement;
+#[cfg(feature = "bd")]
+pub use concilium_gka_bd as bd;
+#[cfg(feature = "mls")]
+pub use concilium_gka_mls as mls;
 pub use concilium_server_order as server_order;
 pub use concilium_session::{
     ActionError, ActionId, ActionKind, ActionOutcome, ActionStage, AnySession, Drain, Due, DueReason, Event,
