@@ -66,12 +66,15 @@ mod conformance {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::error::Error;
+    use std::sync::Arc;
 
     use super::*;
-    use concilium::gka::Cliques;
-    use concilium::{Change, MemberId, MessageEncryptor as _, SessionName, Settings};
-    use concilium_testkit::network::{Conduct, Network};
+    use concilium::gka::{Cliques, Identity};
+    use concilium::memory::Room;
+    use concilium::{Change, Context, MemberId, MessageEncryptor as _, Session, SessionName, Settings, Time};
+    use concilium_core::testing::rng::seeded;
 
     #[test]
     fn it_is_the_cipher_of_rfc_8452() {
@@ -100,29 +103,31 @@ mod tests {
     #[test]
     fn two_talk_under_it() -> Result<(), Box<dyn Error>> {
         assert_eq!(SivEncryptor::SUITE, "aes256gcmsiv+quarters");
-        let (alice, bob) = (MemberId::new("alice")?, MemberId::new("bob")?);
-        let mut network = Network::<Cliques, SivEncryptor>::new(
-            [alice.clone(), bob.clone()],
-            SessionName::new("tea")?,
-            Settings::default(),
-            Cliques::new,
-            1,
-            Conduct::default(),
-        );
-        for who in [&alice, &bob] {
-            network.command(who, |session, cx| session.join(cx))??;
-            network.settle()?;
-        }
-        let change = Change::include([bob.clone()]);
-        network.command(&alice, |session, cx| session.change(change, cx))??;
-        network.settle()?;
-        network.command(&alice, |session, cx| session.send(b"hello", cx))??;
-        network.settle()?;
-        let heard: Vec<_> = network
-            .session(&bob)?
-            .messages()
-            .map(|m| m.body.to_vec())
-            .collect();
+        let mut random = seeded(1);
+        let people = ["alice", "bob"].map(|name| {
+            let me = MemberId::new(name).unwrap();
+            Identity::generate(me, &mut Context::new(Time::ZERO, &mut random)).unwrap()
+        });
+        let trusted = people
+            .each_ref()
+            .map(|who| (who.member().clone(), *who.verifying_key()));
+        let trusted = Arc::new(BTreeMap::from(trusted));
+        let [mut alice, mut bob] = people.map(|who| {
+            let gka = Cliques::new(who, trusted.clone());
+            Session::<_, SivEncryptor>::new(gka, SessionName::new("tea").unwrap(), Settings::default())
+        });
+
+        let mut room = Room::new(Time::ZERO);
+        alice.join(&mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob], &mut random);
+        bob.join(&mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob], &mut random);
+        let change = Change::include([bob.me().clone()]);
+        alice.change(change, &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob], &mut random);
+        alice.send(b"hello", &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob], &mut random);
+        let heard: Vec<_> = bob.messages().map(|message| message.body.to_vec()).collect();
         assert_eq!(heard, [b"hello".to_vec()]);
         Ok(())
     }
