@@ -10,7 +10,8 @@ use concilium_gka_mls::Mls;
 
 use super::Seed;
 use super::input::Input;
-use concilium_testkit::gka::{Echo, Group, Make, Reaction, directory, identity, name, names};
+use concilium_core::testing::{name, names};
+use concilium_gka::conformance::{Echo, Group, Make, Reaction, directory, identity};
 
 const PEOPLE: usize = 4;
 

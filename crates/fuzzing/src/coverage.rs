@@ -14,7 +14,7 @@ use Coverage::{By, None};
 
 /// Every crate of the workspace by its folder, in alphabetical order. Crates that read bytes from elsewhere,
 /// or keep state between calls, are under a target; a test compares the list with the folders.
-pub const COVERAGE: [(&str, Coverage); 25] = [
+pub const COVERAGE: [(&str, Coverage); 26] = [
     ("bench", None("measures the other crates")),
     (
         "cli",
@@ -41,6 +41,7 @@ pub const COVERAGE: [(&str, Coverage); 25] = [
         "sim",
         None("reads nothing but a seed, and fuzzes whole groups itself"),
     ),
+    ("test-parts", None("names what other crates hold")),
     ("testkit", None("serves tests; the targets run on it")),
     ("threats", None("measures the other crates")),
     ("transcript", By(&["transcript"])),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use concilium_core::keys::VerifyingKey;
+use concilium_core::testing::{name, names};
 use concilium_core::{ChainHash, FramedHash, MemberId, MemberSet, MessageId, PacketId, SessionName, wire};
+use concilium_gka::conformance::identity;
 use concilium_gka::{AssociatedData, MAX_MEMBERS, OpenError, Reason, Role, signed};
-use concilium_testkit::gka::{identity, name, names};
 use serde::{Deserialize, Serialize};
 
 use super::Seed;

@@ -1,14 +1,14 @@
 //! Group elements, shared points, keys and confirmations.
 
 use concilium_core::keys::SigningKey;
+use concilium_core::testing::rng;
+use concilium_core::testing::{name, names};
 use concilium_core::{ChainHash, Context, MemberId, PacketId, Secret, SessionName, Time, wire};
 use concilium_gka::AssociatedData;
 use concilium_gka_dh::{
     Confirmation, ConfirmationKey, Contribution, Element, Keys, NotAPoint, Point, all_distinct, check_base,
     export, flatten, only_suspect, restore,
 };
-use concilium_testkit::gka::{name, names};
-use concilium_testkit::rng;
 
 use super::Seed;
 use super::core::one_encoding;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use concilium_core::testing::rng;
 use concilium_core::{Context, MemberId, MessageId, RandomSource, Time, wire};
 use concilium_liveness::{AckMonitor, AckTimer, Presence, ResendTimer, Timing};
-use concilium_testkit::rng;
 use serde::{Deserialize, Serialize};
 
 use super::Seed;

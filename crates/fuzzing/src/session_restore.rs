@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use concilium_core::channel::ChannelEvent;
+use concilium_core::testing::rng;
 use concilium_core::{Change, Context, MemberId, SessionName, Time, wire};
 use concilium_encryptor::DefaultEncryptor;
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Output, Session, Settings};
 use concilium_testkit::network::{Conduct, Network};
-use concilium_testkit::rng;
 use serde::{Deserialize, Serialize};
 
 use super::Seed;

@@ -18,7 +18,14 @@ const DRIVERS: [&str; 4] = ["relay", "cli", "xtask", "bench"];
 /// Crates that serve tests: no driver, but their property tests, or the model checker, may bring a random
 /// generator or a network along.
 const FOR_TESTS: [&str; 8] = [
-    "testkit", "test-parts", "scenario", "fuzzing", "sim", "model", "threats", "vectors",
+    "testkit",
+    "test-parts",
+    "scenario",
+    "fuzzing",
+    "sim",
+    "model",
+    "threats",
+    "vectors",
 ];
 
 /// A crate that serves tests, and a driver that it may depend on: its target drives the relay's hub, which needs no
