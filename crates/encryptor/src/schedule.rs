@@ -198,3 +198,6 @@ impl TextDigest {
         digest
     }
 }
+
+#[cfg(test)]
+mod tests;
