@@ -18,14 +18,14 @@ use crate::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealErro
 /// What a session uses unless told otherwise.
 pub type DefaultEncryptor = Aead<Aes256Gcm, Buckets>;
 
-/// Signs with the member's key of the subsession, then pads, then encrypts under a key and a nonce that belong
-/// to one message: the default [`MessageEncryptor`], for any cipher and padding (M-3 to M-7).
+/// Signs with the member's key of the subsession, then pads, then encrypts under a key and a nonce that
+/// belong to one message: the default [`MessageEncryptor`], for any cipher and padding (M-3 to M-7).
 ///
-/// `docs/spec/encryptor.md` has the layout and the derivations, `docs/decisions/0005-key-commitment.md` why no
-/// packet opens under two keys.
+/// `docs/spec/encryptor.md` has the layout and the derivations. `docs/decisions/0005-key-commitment.md` says
+/// why no packet opens under two keys.
 ///
-/// It has no state that moves with messages: an export made at any time reads and writes for ever, and no crash repeats a
-/// nonce (A-16). Only the control keys that members name in their finish are learnt (M-9).
+/// Messages do not change its state: an export made at any time reads and writes for ever, and no crash
+/// repeats a nonce (A-16). It learns only the control keys that members name in their finish (M-9).
 ///
 /// ```
 /// use concilium_core::keys::{SigningKey, SubsessionKeys};
@@ -58,8 +58,8 @@ pub struct Aead<C, P> {
     kinds: PhantomData<fn() -> (C, P)>,
 }
 
-/// The key from which those of all messages are derived, each with its salt (M-4: no counters, nothing to lose in a
-/// crash).
+/// The key from which the keys of all messages are derived, each with its salt (M-4: no counters that a crash
+/// could set back).
 struct MessageLock(Secret<32>);
 
 impl Lock for MessageLock {
@@ -88,7 +88,7 @@ struct State(PartyState, Secret<32>);
 
 impl<C: Cipher, P: Padding> Aead<C, P> {
     /// A secret of the group for something other than messages, such as the key of a file: the same for every
-    /// member of this subsession, different for each label and context, and telling nothing of any other secret.
+    /// member of this subsession, different for each label and context, and independent of all other secrets.
     #[must_use]
     pub fn exporter<const N: usize>(&self, label: &[u8], context: &[u8]) -> Secret<N> {
         self.party.state.schedule.export(label, context)

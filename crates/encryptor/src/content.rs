@@ -60,8 +60,8 @@ impl Kind {
     pub const MANUAL_ACK: Self = Self(2);
     /// Nothing but a chain confirmation or a heartbeat; to be acknowledged (L-5, O-10).
     pub const CONSISTENCY: Self = Self(3);
-    /// The author's last data in this subsession (L-6). A body of 32 bytes is the verifying key that its control messages
-    /// are signed with from then on (M-9).
+    /// The author's last data in this subsession (L-6). A body of 32 bytes is the verifying key that its
+    /// control messages are signed with from then on (M-9).
     pub const FINISH: Self = Self(4);
     /// A published signing key: its seed, 32 bytes (M-9).
     pub const KEY_PUBLICATION: Self = Self(5);
@@ -97,7 +97,7 @@ impl Kind {
         self.is_ack() || self.0 == Self::CONSISTENCY.0 || self.0 == Self::KEY_PUBLICATION.0
     }
 
-    /// Whether it is an explicit acknowledgement, which nobody acknowledges.
+    /// Whether it is an explicit acknowledgement, which is not acknowledged itself.
     #[must_use]
     pub const fn is_ack(self) -> bool {
         self.0 == Self::AUTOMATIC_ACK.0 || self.0 == Self::MANUAL_ACK.0

@@ -30,7 +30,7 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
     /// Too long, or the random source failed. Nothing has changed.
     fn seal(&mut self, content: &Content, cx: &mut Context<'_>) -> Result<Sealed, SealError>;
 
-    /// Verifies and decrypts a packet. Changes nothing: whoever takes the message hands its step to
+    /// Verifies and decrypts a packet. Changes nothing: a caller that accepts the message hands its step to
     /// [`commit`](Self::commit). Packets of our own open too.
     ///
     /// # Errors
@@ -40,9 +40,9 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
     /// Applies what opening a packet called for.
     fn commit(&mut self, step: Self::Step);
 
-    /// M-9: makes the key that we will sign acknowledgements and control messages with, and nothing else, once we have
-    /// sealed a [`Kind::FINISH`](crate::Kind::FINISH) with it as its body. Until then it is the same again. None from an
-    /// encryptor that does not sign.
+    /// M-9: makes our control key. Once we have sealed a [`Kind::FINISH`](crate::Kind::FINISH) with it as
+    /// body, we sign only acknowledgements and control messages, and with this key. Until then each call
+    /// returns the same key. None from an encryptor that does not sign.
     ///
     /// # Errors
     /// The random source failed. Nothing has changed.
@@ -51,22 +51,22 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
         Ok(None)
     }
 
-    /// M-9: the seed of our first signing key, once the finish that names another is sealed. Whoever has it can sign as
-    /// we did: it may be published when everybody has that finish, and is in use nowhere else.
+    /// M-9: the seed of our first signing key, once the finish that names another is sealed. It lets others
+    /// sign as we did. It may be published when all have that finish, and the key is in use nowhere else.
     fn retired_key(&self) -> Option<Secret<32>> {
         None
     }
 
-    /// The id of the message in a packet that came before, if that can be told although the packet does not open any
-    /// more. Nothing else about the packet is verified: an altered copy may be taken for what it was made of. Without
-    /// keys that are erased, packets open for ever, and nothing need be recognised.
+    /// The id of the message in a packet that came before, if it can be told although the packet no longer
+    /// opens. Nothing else about the packet is verified: an altered copy may be taken for the original. An
+    /// encryptor that erases no keys opens packets for ever, and need recognise none.
     fn recognise(&self, packet: &[u8]) -> Option<MessageId> {
         let _ = packet;
         None
     }
 
-    /// Everybody has the message in this packet, ours or another's, and whatever its author wrote before: what it takes
-    /// to read any of them can be erased (M-8).
+    /// All have the message in this packet, ours or another's, and everything that its author wrote before.
+    /// The keys of all these can be erased (M-8).
     fn fully_acked(&mut self, packet: &[u8]) {
         let _ = packet;
     }
@@ -95,7 +95,7 @@ pub struct Sealed {
 pub struct Opened<S> {
     /// The message's id (M-5), the same for every member.
     pub id: MessageId,
-    /// Who wrote it.
+    /// Its author.
     pub author: MemberId,
     /// What it says.
     pub content: Content,

@@ -33,7 +33,8 @@ pub enum OpenError {
     /// Does not decrypt under this subsession's keys: of another subsession, or damaged.
     #[error("not decryptable with this subsession's keys")]
     NotDecryptable,
-    /// Decrypts, and claims to be signed with a key that its author would name in a finish that has not come yet (M-9).
+    /// It decrypts, and claims to be signed with a control key, but the finish that names that key has not
+    /// come yet (M-9).
     #[error("decrypted, but signed with a key that {0} has yet to name")]
     KeyNotNamed(MemberId),
     /// Decrypts, so some member made it, but is not what any honest member makes.

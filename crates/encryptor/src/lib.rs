@@ -15,10 +15,11 @@
 //! assert_eq!(DefaultEncryptor::SUITE, "aes256gcm+buckets");
 //! ```
 //!
-//! - [`Ratchet`]: the same for groups that want earlier messages unreadable to whoever takes the keys later (M-8).
+//! - [`Ratchet`]: the same for groups that want earlier messages unreadable to a later thief of the keys
+//!   (M-8).
 //!
-//! Members must use the same suite. Keys are bound to the suite's name, so those who do not cannot read each
-//! other, rather than misread.
+//! Members must use the same suite. Keys are bound to the suite's name, so members with different suites
+//! cannot read each other, rather than misread.
 //!
 //! Ids such as M-4 name rules of the [specification], ids such as A-09 [attacks].
 //!

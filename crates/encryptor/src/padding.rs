@@ -13,7 +13,8 @@ pub trait Padding {
     /// The policy's name, a part of the suite's: printable ASCII without a slash.
     const NAME: &'static str;
 
-    /// The padded length of `len` bytes: at least `len`, never less for more, at most twice as much plus 4096.
+    /// The padded length of `len` bytes: at least `len`, at most twice as much plus 4096, and never smaller
+    /// for a larger `len`.
     fn padded(len: usize) -> usize;
 }
 

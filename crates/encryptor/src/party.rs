@@ -58,10 +58,10 @@ impl<L: Lock> Lock for &L {
     }
 }
 
-/// Who is in the subsession, who we are, and the keys that last as long as it.
+/// The members of the subsession, our own place, and the keys that last as long as the subsession.
 pub(crate) struct Party {
     pub(crate) state: PartyState,
-    /// Where we stand among the members.
+    /// Our place among the members.
     pub(crate) position: u16,
     /// What every signature covers.
     pub(crate) binding: [u8; 32],
@@ -89,7 +89,7 @@ pub(crate) struct PartyState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Naming(Option<(u16, VerifyingKey)>);
 
-/// A message that verified; the content comes without its body, of which it says where it is.
+/// A verified message. The content comes without its body, and with the place of the body.
 pub(crate) struct Verified {
     pub(crate) id: MessageId,
     /// The author's place among the members.
@@ -101,7 +101,7 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// The control key that it names, and what it says of its signer.
+    /// The control key that it names, and its signer.
     fn named(&self) -> Option<VerifyingKey> {
         let body = self.content.body.as_slice().try_into().ok();
         body.filter(|_| self.content.kind == Kind::FINISH && !self.control)
@@ -190,7 +190,8 @@ impl Party {
         self.state.retired.then(|| self.state.signing.seed())
     }
 
-    /// A member has named its control key. It counts once: what a key signs that was named before cannot name another.
+    /// A member has named its control key. It counts once: a later finish, also one under the named key,
+    /// cannot name another.
     pub(crate) fn learn(&mut self, naming: Naming) {
         if let Some((author, key)) = naming.0 {
             self.state.controls.entry(author).or_insert(key);
@@ -241,8 +242,8 @@ impl Party {
         Ok(Sealed { id, packet })
     }
 
-    /// Pads and encrypts what follows the places of the salt and the header, which are at least there: everything of
-    /// sealing that comes after signing.
+    /// Pads and encrypts what follows the places of the salt and the header, which are at least there:
+    /// everything of sealing that comes after signing.
     pub(crate) fn encrypt<C: Cipher, P: Padding, L: Lock>(
         &self,
         lock: &L,
@@ -367,8 +368,8 @@ fn decrypt<C: Cipher, L: Lock>(lock: &L, salt: &Salt, header: &[u8], rest: &[u8]
     Some(plain)
 }
 
-/// The frame that the packet will have, as a message shown under another version or kind does not open; and the
-/// header.
+/// The frame that the packet will have, as a message shown under another version or kind does not open; and
+/// the header.
 pub(crate) fn associated_data(header: &[u8]) -> Vec<u8> {
     [&packet::header(packet::Kind::Message), header].concat()
 }

@@ -21,15 +21,16 @@ use header::{HEADER_BYTES, Header};
 mod chain;
 mod header;
 
-/// Forward secrecy inside a subsession (M-8): one hash chain of keys for each author, which only winds forward, and
-/// keys that are erased once everybody has the message. Whoever takes an export later reads nothing of before.
+/// Forward secrecy inside a subsession (M-8). Each author has one hash chain of keys, which only winds
+/// forward. A key is erased once all have its message. A later thief of an export cannot read earlier
+/// messages.
 ///
-/// It signs, pads and names messages as [`Aead`](crate::Aead) does. A packet has 38 bytes more, which tell members,
-/// and nobody else, where in which chain its key stands, and the message's id. `docs/spec/encryptor.md` has the layout,
-/// the limits, and what forward secrecy does not cover.
+/// It signs, pads and names messages as [`Aead`](crate::Aead) does. A packet has 38 bytes more. They tell
+/// members, and only members, the chain and place of its key, and the message's id. `docs/spec/encryptor.md`
+/// has the layout, the limits, and what forward secrecy does not cover.
 ///
-/// The session says when everybody has a message ([`fully_acked`](MessageEncryptor::fully_acked)); without that, keys
-/// go only when there are too many of them.
+/// The session says when all have a message ([`fully_acked`](MessageEncryptor::fully_acked)). Without that,
+/// keys are erased only when there are too many of them.
 ///
 /// ```
 /// # use concilium_core::keys::{SigningKey, SubsessionKeys};
@@ -67,19 +68,19 @@ mod header;
 /// ```
 pub struct Ratchet<C, P> {
     party: Party,
-    /// Masks headers, for the whole subsession: who wrote how many messages is not forward secret.
+    /// Masks headers, for the whole subsession: the number of each author's messages is not forward secret.
     header_key: Secret<32>,
     /// In the order of the members.
     chains: Vec<Chain>,
     kinds: PhantomData<fn() -> (C, P)>,
 }
 
-/// The most skipped keys that are kept altogether: about 2.5 MB. Every author has an equal share in them, so that nobody
-/// can use up anybody else's.
+/// The most skipped keys that are kept altogether: about 2.5 MB. Every author has an equal share, and none
+/// can use up another's.
 pub(crate) const MAX_SKIPPED: usize = 65_536;
 
-/// The most skipped keys that are kept of one author, and so how far one message may wind a chain forward (A-19): more
-/// than any channel reorders or any burst loses, and quicker to hash than a few signatures are to verify.
+/// The most skipped keys that are kept of one author, and so how far one message may wind a chain forward
+/// (A-19): more than a channel reorders or a burst loses, and faster to hash than a few signatures to verify.
 pub(crate) const MAX_SKIPPED_OF_AUTHOR: usize = 1024;
 
 /// Every author's share in groups of this size.
@@ -153,8 +154,8 @@ struct State(PartyState, Secret<32>, #[serde(with = "wire::list")] Vec<Chain>);
 
 impl<C: Cipher, P: Padding> Ratchet<C, P> {
     /// A secret of the group for something other than messages, such as the key of a file: the same for every
-    /// member of this subsession, different for each label and context, and telling nothing of any other secret. It
-    /// can be had as long as the subsession lasts: it is not forward secret.
+    /// member of this subsession, different for each label and context, and independent of all other secrets.
+    /// It is available as long as the subsession lasts: it is not forward secret.
     #[must_use]
     pub fn exporter<const N: usize>(&self, label: &[u8], context: &[u8]) -> Secret<N> {
         self.party.state.schedule.export(label, context)
@@ -214,7 +215,7 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Ratchet<C, P> {
     fn open(&self, packet: &[u8]) -> Result<Opened<RatchetStep>, OpenError> {
         let find = |salt: &Salt, header: &[u8]| {
             let header = Header::unmask(header, &self.header_key, salt)?;
-            // A-19: a place too far ahead, or behind what is left, is refused before any winding.
+            // A-19: a place too far ahead, or one whose key is erased, is refused before any winding.
             let secret = self
                 .chain(header.author)?
                 .secret(header.generation, self.share())?;
@@ -246,7 +247,8 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Ratchet<C, P> {
 
     fn recognise(&self, packet: &[u8]) -> Option<MessageId> {
         let header = self.header(packet)?;
-        // Without a key left, or never with one: only what was wound past can have been here.
+        // Its key is erased, or was never here: only a message that the chain was wound past can have been
+        // here.
         (header.generation < self.chain(header.author)?.next()).then_some(header.id)
     }
 

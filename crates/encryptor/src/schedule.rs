@@ -23,8 +23,8 @@ pub(crate) type Salt = [u8; SALT_BYTES];
 /// What the author signs.
 pub(crate) const DIGEST_BYTES: usize = 64;
 
-/// What the secrets of a subsession are made from: HKDF-SHA256 (RFC 5869) with the subsession's id as salt, so that the
-/// same group secret in another subsession, or under another suite, gives other keys. Not kept.
+/// The source of a subsession's secrets: HKDF-SHA256 (RFC 5869) with the subsession's id as salt. So the same
+/// group secret gives other keys in another subsession or under another suite. Not kept.
 pub(crate) struct GroupSecret<'a> {
     hkdf: Hkdf<Sha256>,
     suite: &'a str,
@@ -39,7 +39,7 @@ impl<'a> GroupSecret<'a> {
     /// The secret for one purpose.
     pub(crate) fn expand(&self, label: &str) -> Secret<32> {
         let mut key = Secret::zeroed();
-        // Neither suites nor labels hold a slash.
+        // Suites and labels hold no slash.
         let info = ["concilium 2026-11 v1 encryptor/", self.suite, "/", label].map(str::as_bytes);
         #[expect(
             clippy::expect_used,
@@ -52,7 +52,8 @@ impl<'a> GroupSecret<'a> {
     }
 }
 
-/// The secrets that last as long as the subsession, one for each purpose, and the one value that may be known.
+/// The secrets that last as long as the subsession, one for each purpose, and one value that may become
+/// public.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
     message_id: Secret<32>,
@@ -78,7 +79,7 @@ impl Schedule {
         }
     }
 
-    /// What every signature of the subsession is bound to (M-4): suite, subsession, group key, and who reads.
+    /// The binding of every signature of the subsession (M-4): suite, subsession, group key, and readers.
     pub(crate) fn binding(
         &self,
         suite: &str,
@@ -98,9 +99,9 @@ impl Schedule {
             .finish()
     }
 
-    /// A salt for the text in `digest`. Fresh randomness alone would do; the text and a secret are mixed in so
-    /// that a source that repeats itself unnoticed, as after a copied virtual machine, repeats a salt only where
-    /// it repeats the whole message of the same author.
+    /// A salt for the text in `digest`. Fresh randomness alone would do. The text and a secret are mixed in,
+    /// in case the source repeats itself unnoticed, as in a copied virtual machine. It then repeats a salt
+    /// only where it repeats the whole message of the same author.
     pub(crate) fn fresh_salt(
         &self,
         digest: &TextDigest,
@@ -118,8 +119,8 @@ impl Schedule {
         Ok(salt)
     }
 
-    /// The message's id (M-5). It commits to the whole packet without hashing it again: the packet is a function
-    /// of the group's keys and of what is hashed here. `docs/spec/encryptor.md` has the argument.
+    /// The message's id (M-5). It commits to the whole packet without hashing it again: the packet is a
+    /// function of the group's keys and of the fields hashed here. `docs/spec/encryptor.md` has the argument.
     pub(crate) fn message_id(
         &self,
         salt: &Salt,
@@ -175,10 +176,10 @@ impl MessageKey {
     }
 }
 
-/// The one pass over a message's text: the text, the binding, what else is signed, and at the end the salt. Without
-/// a length in between, because all but the text have fixed lengths in one suite, which the binding names, and the text
-/// is all that stands before them. The text goes first because BLAKE3 hashes many chunks at once only from an
-/// aligned start.
+/// The one pass over a message's text: the text, the binding, other signed fields, and at the end the salt.
+/// No lengths are needed in between: all fields except the text have fixed lengths in one suite, which the
+/// binding names, and the text stands first. The text goes first because BLAKE3 hashes many chunks at
+/// once only from an aligned start.
 pub(crate) struct TextDigest(Hasher);
 
 impl TextDigest {

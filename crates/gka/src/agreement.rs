@@ -17,15 +17,15 @@ pub trait Export {
 
 /// A group key agreement, as one member runs it.
 ///
-/// The value itself holds what does not change from operation to operation: who we are, whom we trust,
-/// parameters. What changes is in [`State`](Self::State), [`Proposal`](Self::Proposal) and
+/// The value itself holds what stays from operation to operation: our identity, the directory, parameters.
+/// What changes is in [`State`](Self::State), [`Proposal`](Self::Proposal) and
 /// [`Operation`](Self::Operation), which the caller keeps.
 pub trait GroupKeyAgreement {
     /// What a successful operation leaves for the next one.
     type State: Export + fmt::Debug;
     /// The private part of a proposal of ours, kept until its initial packet is accepted or rejected.
     type Proposal: Export + fmt::Debug;
-    /// What an opened packet carries beyond what anyone may read.
+    /// What an opened packet carries besides its author and role.
     type Payload: fmt::Debug;
     /// A running operation.
     type Operation: Operation<State = Self::State, Payload = Self::Payload>;
@@ -36,11 +36,13 @@ pub trait GroupKeyAgreement {
     /// Our own name.
     fn me(&self) -> &MemberId;
 
-    /// Material that lets others include us without an answer from us (K-14). `None`: this key agreement needs
-    /// none. The private part stays in `self`, and goes into [`export_announcements`](Self::export_announcements).
+    /// Material that lets others include us without an answer from us (K-14). `None`: this key agreement
+    /// needs none. The private part stays in `self`, and goes into
+    /// [`export_announcements`](Self::export_announcements).
     ///
-    /// To be called when we enter the channel, and again whenever somebody else does: the same may be said again, or,
-    /// where an announcement serves once, another one after it has served.
+    /// To be called when we enter the channel, and again each time that another member does. It may return
+    /// the same announcement again. Where an announcement serves once, it returns another one after it has
+    /// served.
     ///
     /// # Errors
     /// The random source fails.
@@ -67,13 +69,14 @@ pub trait GroupKeyAgreement {
         Err(OpenError::Invalid(crate::Reason::OutOfTurn))
     }
 
-    /// The member has left the channel, or we have: what it announced is void. Whoever enters announces itself (K-14).
+    /// The member has left the channel, or we have: its announcement is void. A member that enters announces
+    /// itself anew (K-14).
     fn forget(&mut self, who: &MemberId) {
         let _ = who;
     }
 
-    /// What we announced, private parts included, and what we learned: as bytes for storage that its owner trusts, and
-    /// nothing else (K-13, K-14). Empty where nothing is announced.
+    /// Our announcements, with their private parts, and those that we learned, as bytes: only for storage
+    /// that its owner trusts (K-13, K-14). Empty for a key agreement without announcements.
     fn export_announcements(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::default()
     }
@@ -90,10 +93,11 @@ pub trait GroupKeyAgreement {
         }
     }
 
-    /// Makes the initial packet of an operation that we would like to happen, from the state that the last one
-    /// left (`None`: we are alone and hold no keys). Changes nothing (K-1).
+    /// Makes the initial packet of an operation that we would like to happen, from the state that the last
+    /// one left (`None`: we are alone and hold no keys). Changes nothing (K-1).
     ///
-    /// `data.before` are the current members, with us among them; `data.after` those to be, with us among them.
+    /// `data.before` are the current members, with us among them; `data.after` those to be, with us among
+    /// them.
     ///
     /// # Errors
     /// The change does not fit the state, a key is missing, or the random source fails.
@@ -110,8 +114,8 @@ pub trait GroupKeyAgreement {
     /// The packet cannot be made.
     fn abort(&self, session: &SessionName, initial: PacketId) -> Result<Vec<u8>, ProposeError>;
 
-    /// Reads a packet and proves that it is authentic as its sender's (K-15). Looks at no state: whatever can be
-    /// checked about a packet by itself is checked here, and only here.
+    /// Reads a packet and proves that it is authentic as its sender's (K-15). Looks at no state: all checks
+    /// that need the packet alone are made here, and only here.
     ///
     /// # Errors
     /// Not authentic, or not well formed.
@@ -128,9 +132,9 @@ pub trait GroupKeyAgreement {
     /// To be called by members of `after` only.
     ///
     /// # Errors
-    /// See [`ReceiveError`]. On `Rejected` the packet starts nothing, for anybody; with
-    /// [`Reason::StaleAnnouncement`](crate::Reason::StaleAnnouncement) it starts nothing for us, who are outside still,
-    /// while it may count for the others (K-14).
+    /// See [`ReceiveError`]. On `Rejected` the packet starts nothing, for any member. With
+    /// [`Reason::StaleAnnouncement`](crate::Reason::StaleAnnouncement) it starts nothing for us, a waiting
+    /// member still, but may count for the others (K-14).
     fn accept(
         &self,
         state: Option<&Self::State>,
@@ -193,8 +197,8 @@ pub enum Progress<S> {
     Finished(Box<Outcome<S>>),
 }
 
-/// An operation that has just started, and what its initial packet led to: a one-packet operation is finished at
-/// once (O-9).
+/// An operation that has just started, and the progress by its initial packet: a one-packet operation is
+/// finished at once (O-9).
 #[derive(Debug)]
 #[must_use]
 pub struct Started<O, S> {
@@ -218,8 +222,8 @@ pub struct Outcome<S> {
 pub struct Ages(pub BTreeMap<MemberId, Time>);
 
 impl Ages {
-    /// Who contributed longest ago, and when. Of several, the first in bytewise order, so that all members who
-    /// saw the same answer the same.
+    /// The member with the oldest contribution, and its time. Of several, the first in bytewise order, so
+    /// that members that saw the same answer the same.
     #[must_use]
     pub fn oldest(&self) -> Option<(&MemberId, Time)> {
         self.0
@@ -229,7 +233,7 @@ impl Ages {
     }
 }
 
-/// What a packet is to an operation, as anyone may read.
+/// The role of a packet in an operation, in the clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It would start one.
@@ -256,7 +260,7 @@ pub struct Opened<P> {
 }
 
 impl<P> Opened<P> {
-    /// For implementations: by calling this you vouch that `author` made this packet for the session in hand, in
+    /// For implementations. The caller vouches that `author` made this packet for the session in hand, in
     /// this role (K-15).
     pub fn vouch(author: MemberId, role: Role, payload: P) -> Self {
         Self {
@@ -266,7 +270,7 @@ impl<P> Opened<P> {
         }
     }
 
-    /// Who made the packet, which is also who sent it.
+    /// The packet's author, which is also its sender.
     pub fn author(&self) -> &MemberId {
         &self.author
     }

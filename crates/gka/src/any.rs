@@ -11,11 +11,11 @@ use crate::{
     Progress, ProposeError, Reason, ReceiveError, RestoreError, Started,
 };
 
-/// Any key agreement, its type forgotten: for programs that let their users choose one, and for tools that would
+/// Any key agreement, its type erased. For programs whose users choose one, and for tools that would
 /// otherwise be compiled once for each.
 ///
-/// It behaves as the key agreement that it was made of. A value of one (a state, a proposal, an opened packet) that is
-/// handed to another does not fit there, and is refused as one that is missing or malformed.
+/// It behaves as the key agreement that it was made of. A value of one (a state, a proposal, an opened
+/// packet) does not fit another, which refuses it as missing or malformed.
 pub struct AnyGka(Box<dyn Forgotten>);
 
 impl AnyGka {

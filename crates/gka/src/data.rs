@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Directory, ProposeError, Reason};
 
-/// What an operation is about: readable by all, authenticated by the time that the operation succeeds (K-6).
+/// The associated data of an operation: readable by all, authenticated by the time that the operation
+/// succeeds (K-6).
 ///
-/// On the wire stand the members before, who comes and who goes, so that nobody is named twice.
+/// On the wire stand the members before, the joiners and the excluded members, so that no member is named
+/// twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "WireData", try_from = "WireData")]
 pub struct AssociatedData {
     /// The session's name.
     pub session: SessionName,
-    /// The names of the key agreement and of the cipher, as both sides must have them: ASCII, joined by a slash.
+    /// The names of the key agreement and of the cipher, equal for all members: ASCII, joined by a slash.
     pub suite: String,
     /// The last accepted final packet (O-2).
     pub parent: PacketId,
@@ -34,7 +36,7 @@ impl AssociatedData {
     /// More latest messages than this are not carried: as many as a session may have members.
     pub const MAX_LATEST: usize = MAX_MEMBERS;
 
-    /// Who comes and who goes.
+    /// The change of members.
     #[must_use]
     pub fn change(&self) -> Change {
         Change::between(&self.before, &self.after)
@@ -64,8 +66,9 @@ impl AssociatedData {
         }
     }
 
-    /// Whether `me` can propose such an operation of the key agreement `gka`: what every implementation checks first.
-    /// `held` are the members of our state, in bytewise order; `None` if we hold none and are alone.
+    /// Whether `me` can propose such an operation of the key agreement `gka`: what every implementation
+    /// checks first. `held` are the members of our state, in bytewise order; `None` if we hold none and are
+    /// alone.
     ///
     /// # Errors
     /// The members do not fit, the suite is another one, or a joiner's identity key is not known.
@@ -203,7 +206,7 @@ mod tests {
         let stranger = MemberId::new("d").unwrap();
         let unknown = Err(ProposeError::UnknownIdentity(stranger));
         assert_eq!(check(&data("gka/x", "a", "a b d"), Some("a")), unknown);
-        // Whoever is in already can be put out, known or not.
+        // A member can be excluded even if its key is not known.
         assert_eq!(check(&data("gka/x", "a d", "a"), Some("a d")), Ok(()));
     }
 }

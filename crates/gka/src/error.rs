@@ -1,4 +1,4 @@
-//! What can go wrong in a key agreement, and what it means for the packet in hand.
+//! Errors of a key agreement, and what they mean for the packet in hand.
 
 use concilium_core::{MemberId, RandomnessError, wire::DecodeError};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub enum ProposeError {
     /// A member to be included has no identity key in our directory.
     #[error("no trusted identity key for {0}; add it to the directory first")]
     UnknownIdentity(MemberId),
-    /// Someone corrupted this member's share in an earlier operation: exclude the member, then include it again.
+    /// This member's share was corrupted in an earlier operation: exclude the member, then include it again.
     #[error("the key share of {0} is corrupt; exclude {0} and include it again")]
     CorruptShare(MemberId),
     /// A member to be included has published nothing that it could be included by (K-14).
@@ -39,7 +39,7 @@ pub enum OpenError {
     /// Well encoded, but not what any member would send.
     #[error("not a packet that a member sends: {0}")]
     Invalid(Reason),
-    /// The channel says that someone sent it, the packet says that someone else did.
+    /// The channel and the packet name different senders.
     #[error("the packet claims to be from {claimed}, the channel says it is from {sender}")]
     WrongSender {
         /// Its author, in its own words.
@@ -55,12 +55,12 @@ pub enum OpenError {
     BadSignature(MemberId),
 }
 
-/// What happened instead of progress.
+/// Why there was no progress.
 ///
-/// The difference between the first two matters to everybody: whether a packet counts must be decided alike by
-/// all members, or they part ways. `Rejected` is therefore only for what every member can see as well as we can:
-/// the packet does not count, for anyone, and nothing has changed (K-5). What only we can see (a share that
-/// does not fit our secret, our nonce missing) is `Failed`: the packet counts, the operation is over for us.
+/// The difference between the first two matters to all. All members must decide alike whether a packet
+/// counts, or the session splits. `Rejected` is therefore only for faults that every member sees: the packet
+/// counts for none, and nothing has changed (K-5). A fault that only we can see (a share that does not fit
+/// our secret, our nonce missing) is `Failed`: the packet counts, and the operation is over for us.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -79,12 +79,12 @@ pub enum ReceiveError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operation failed: {reason}{}", culprit.as_ref().map(|who| format!(" (by {who})")).unwrap_or_default())]
 pub struct Failure {
-    /// Who caused it, where that can be known (C-10).
+    /// The culprit, where it can be known (C-10).
     pub culprit: Option<MemberId>,
     /// What was wrong.
     pub reason: Reason,
-    /// Whether the operation succeeds with this packet for those whom nothing is wrong for: then it has ended, and
-    /// aborting it comes too late.
+    /// Whether this packet completes the operation for every unaffected member. The operation has then ended,
+    /// and an abort comes too late.
     pub ends: bool,
 }
 
@@ -129,14 +129,14 @@ pub enum Reason {
     /// We have no state that the operation could start from.
     #[error("we hold no state to start from")]
     NoState,
-    /// Our random source failed when our part in the operation was due: nobody is to blame.
+    /// Our random source failed when our part in the operation was due: no member is to blame.
     #[error("our random source failed")]
     NoRandomness,
     /// The key agreement broke its contract: it gave keys that do not fit the members.
     #[error("the key agreement gave keys that do not fit the members")]
     UnfitKeys,
-    /// It includes us by an announcement that has served already, or that we never made (K-14). Nobody need be to blame: the
-    /// channel may have shown its author an old one.
+    /// It includes us by an announcement that has served already, or that we never made (K-14). Perhaps no
+    /// member is to blame: the channel may have shown its author an old one.
     #[error("it includes us by an announcement of ours that has served or is unknown to us")]
     StaleAnnouncement,
     /// More than an implementation takes.
@@ -144,7 +144,7 @@ pub enum Reason {
     Limit,
 }
 
-/// Exported bytes could not be restored: damaged, of another version, or of someone else.
+/// Exported bytes could not be restored: damaged, of another version, or of another member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the exported state is damaged or of another version; start anew by joining again")]
 pub struct RestoreError;

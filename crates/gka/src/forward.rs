@@ -1,7 +1,8 @@
 //! Key agreements around key agreements.
 
-/// Methods of a [`GroupKeyAgreement`](crate::GroupKeyAgreement) that call the same method of a field: for one that
-/// wraps another and changes little of it. To be written into the `impl`, beside the four types and the other methods.
+/// Methods of a [`GroupKeyAgreement`](crate::GroupKeyAgreement) that call the same method of a field: for a
+/// key agreement that wraps another and changes little of it. To be written into the `impl`, beside the four
+/// types and the other methods.
 ///
 /// ```
 /// use concilium_core::{Context, MemberId, PacketId};

@@ -1,4 +1,4 @@
-//! Who we are, and whose long-term keys we trust.
+//! Our identity, and the directory of long-term keys that we trust.
 
 use std::collections::BTreeMap;
 
@@ -36,14 +36,14 @@ impl Identity {
         &self.member
     }
 
-    /// The public half of our identity key: what others' directories hold of us.
+    /// The public half of our identity key, for others' directories.
     #[must_use]
     pub const fn verifying_key(&self) -> &VerifyingKey {
         self.key.verifying_key()
     }
 
-    /// Signs with the identity key. Callers frame what they sign so that no signature of one kind passes for
-    /// another.
+    /// Signs with the identity key. Callers frame the signed bytes so that no signature of one kind passes
+    /// for another.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
         self.key.sign(message)

@@ -1,12 +1,12 @@
-//! The contract of a group key agreement (GKA): how a set of members comes to share a secret, and a new one at
-//! every change of membership. The session knows nothing else about whoever implements it.
+//! The contract of a group key agreement (GKA): how a set of members comes to share a secret, and a new one
+//! at every change of membership. The session knows an implementation only through this contract.
 //!
 //! An *operation* leads from members M' to members M. Its life, in the words of [`GroupKeyAgreement`]:
 //!
-//! 1. [`propose`](GroupKeyAgreement::propose): make the initial packet. Nothing has changed yet (K-1), several
-//!    members may propose at once, and the caller decides whose packet counts.
-//! 2. [`open`](GroupKeyAgreement::open): every packet that the channel delivers is opened first. What is not
-//!    authentic as its sender's does not count (K-15); what comes out is proof of that, an [`Opened`].
+//! 1. [`propose`](GroupKeyAgreement::propose): make the initial packet. Nothing has changed yet (K-1),
+//!    several members may propose at once, and the caller decides which packet counts.
+//! 2. [`open`](GroupKeyAgreement::open): every packet that the channel delivers is opened first. A packet
+//!    that is not authentic as its sender's does not count (K-15). An [`Opened`] is proof that it is.
 //! 3. [`accept`](GroupKeyAgreement::accept): start the operation from the initial packet that counts (K-2).
 //! 4. [`Operation::receive`]: feed it further packets, until [`Progress::Finished`] yields the next state and
 //!    the keys, all at once (K-4), or a [`Failure`] names a culprit where one can be known (C-10).
@@ -15,7 +15,7 @@
 //! `gka_conformance!` with the feature `conformance`, turns each rule K-1 to K-15 into a test that any implementation
 //! runs with one line.
 //!
-//! [`signed`] offers what most implementations want for K-15: packets signed with the members' identity keys.
+//! [`signed`] serves most implementations for K-15: packets signed with the members' identity keys.
 //!
 //! Nothing here reads a clock or a random source; see [`concilium_core::Context`].
 //!

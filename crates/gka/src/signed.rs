@@ -1,10 +1,10 @@
-//! Packets signed with identity keys: K-15 for every key agreement that wants it.
+//! Packets signed with identity keys: K-15 for key agreements that want it.
 //!
-//! On the wire (`docs/spec/key-agreement.md` has the layout): author, role (0 with the associated data, 1 or 2 with
-//! the initial packet's id), payload, signature. The signature covers a 64-byte [`FramedHash`] under a context label
-//! of its own over the session's name and all that stands before it, in which every part tells its length, so that
-//! nothing of one session, role or operation fits elsewhere. The session's name travels in initial packets only;
-//! for the others it comes from the reader.
+//! On the wire (`docs/spec/key-agreement.md` has the layout): author, role (0 with the associated data, 1 or
+//! 2 with the initial packet's id), payload, signature. The signature covers a 64-byte [`FramedHash`] under a
+//! context label of its own over the session's name and all that stands before it. Every part tells its
+//! length, so a signature fits only one session, role and operation. The session's name travels in
+//! initial packets only; for the others it comes from the reader.
 
 use concilium_core::keys::Signature;
 use concilium_core::wire::{self, DecodeError};
@@ -81,7 +81,7 @@ pub fn seal(
 /// Opens a packet: authentic as `from`'s for this session, or an error.
 ///
 /// # Errors
-/// Malformed, from someone else, from someone whose key we do not know, or not signed by it.
+/// Malformed, from another member, from a member whose key we do not know, or not signed with that key.
 pub fn open(
     bytes: &[u8],
     session: &SessionName,
@@ -115,7 +115,8 @@ pub fn open(
     Ok(Opened::vouch(author, role.into(), payload))
 }
 
-/// There is one encoding of each packet (`wire::decode` takes no other), so the bytes that came stand for what they say.
+/// Each packet has one encoding (`wire::decode` takes no other), so the received bytes stand for their
+/// contents.
 fn signed_bytes(session: &SessionName, packet: &[u8]) -> [u8; 64] {
     let mut digest = [0; 64];
     FramedHash::new(CONTEXT)

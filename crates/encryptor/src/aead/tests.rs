@@ -1,4 +1,4 @@
-//! What only someone who holds the group's keys can try, and what the format promises.
+//! Attacks that need the group's keys, and the promises of the format.
 
 use std::collections::BTreeSet;
 

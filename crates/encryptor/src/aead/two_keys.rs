@@ -1,9 +1,9 @@
-//! A-17: a ciphertext with one valid tag under two keys, and what becomes of it here.
+//! A-17: a ciphertext with one valid tag under two keys, and how it is refused here.
 //!
-//! AES-GCM does not commit to its key: whoever knows two keys can solve one block of a ciphertext so that one tag
-//! fits both (Dodis, Grubbs, Ristenpart, Woodage, "Fast message franking: from invisible salamanders to
-//! encryptment", 2018). The attacker here is in two groups, and has found a salt under which the two decryptions
-//! are well-formed messages too. All that is left to tell them apart is the signature.
+//! AES-GCM does not commit to its key: an attacker with two keys can solve one block of a ciphertext so that
+//! one tag fits both (Dodis, Grubbs, Ristenpart, Woodage, "Fast message franking: from invisible salamanders
+//! to encryptment", 2018). The attacker here is in two groups, and has found a salt under which the two
+//! decryptions are well-formed messages too. Only the signature tells them apart.
 
 use super::tests::{Exact, group};
 use super::*;
@@ -116,8 +116,8 @@ impl Opened {
 
 const MEMBERS: usize = 8;
 
-/// A salt under which a text can start well under both keys: authors within the groups, their first keys, and no
-/// parents. One in about sixteen thousand is.
+/// A salt under which a text starts well under both keys: authors within the groups, their first keys, and no
+/// parents. One salt in about sixteen thousand is such.
 fn common_salt(groups: [&Exact; 2]) -> Salt {
     (0_u64..1 << 20)
         .map(|counter| {
@@ -149,7 +149,7 @@ fn a17_one_ciphertext_two_keys_two_meanings_is_accepted_by_nobody() {
     let last = (200..)
         .find(|&at| keys[0].keystream[at] == keys[1].keystream[at])
         .unwrap();
-    // The first meaning as its author would send it, signature included; the second is what it turns out to be.
+    // The first meaning as its author would send it, with its signature; the second follows from it.
     let mut text = vec![0, 0, 0];
     text.resize(last - SIGNATURE_BYTES, b'a');
     let digest = TextDigest::new(&one.party.binding, &text, &[]).finish(&salt);

@@ -12,7 +12,7 @@ use zeroize::Zeroize as _;
 pub(super) struct ChainSecret(Secret<32>);
 
 impl ChainSecret {
-    /// Where the chain of the author at this place among the members starts.
+    /// The start of the chain of the author at this place among the members.
     pub(super) fn first(root: &Secret<32>, author: u16) -> Self {
         let mut first = Secret::zeroed();
         let mut hasher = Hasher::new_keyed(root.expose());
@@ -22,8 +22,8 @@ impl ChainSecret {
         Self(first)
     }
 
-    /// The secret of this place's message, and the next place's. One block of output, halved: from neither half
-    /// follows anything of the other.
+    /// The secret of this place's message, and the next place's. One block of output, halved: the halves are
+    /// independent.
     fn step(&self) -> (Secret<32>, Self) {
         #[cfg(test)]
         tests::STEPS.set(tests::STEPS.get() + 1);
@@ -39,7 +39,7 @@ impl ChainSecret {
         (message, Self(next))
     }
 
-    /// The secret of the message so many places on.
+    /// The secret of the message this many places on.
     fn ahead(&self, places: u32) -> Secret<32> {
         let (mut message, mut next) = self.step();
         for _ in 0..places {
@@ -54,13 +54,13 @@ impl ChainSecret {
 struct Kept {
     /// In a box, so that a map that moves its entries leaves no copies behind.
     secret: Box<Secret<32>>,
-    /// Whether a message has used it. Another one may, if its author tells two stories (G-3): until everybody has the
-    /// first, somebody may have only the second, and build upon it.
+    /// Whether a message has used it. Another one may use it too, if its author forks (G-3): until all have
+    /// the first, a member may have only the second, and build upon it.
     used: bool,
 }
 
-/// What is left of one author's keys: those of messages to come, those of messages skipped, and those of messages that
-/// not everybody has.
+/// What is left of one author's keys: those of future messages, of skipped ones, and of those that some
+/// members lack.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chain {
     secret: ChainSecret,
@@ -78,12 +78,13 @@ impl Chain {
         }
     }
 
-    /// The first generation whose key nobody has used here or skipped.
+    /// The first generation whose key was neither used here nor skipped.
     pub(super) fn next(&self) -> u32 {
         self.next
     }
 
-    /// The secret of a generation, unless it is erased, or more than `room` would be skipped for it. Changes nothing.
+    /// The secret of a generation. None if it is erased, or more than `room` would be skipped for it. Changes
+    /// nothing.
     pub(super) fn secret(&self, generation: u32, room: usize) -> Option<Secret<32>> {
         if generation < self.next {
             return self.kept.get(&generation).map(|kept| Secret::clone(&kept.secret));
@@ -108,8 +109,9 @@ impl Chain {
         self.kept.values().filter(|kept| !kept.used).count()
     }
 
-    /// A message of this generation was made or taken: winds the chain past it, and keeps what was skipped. Of used
-    /// keys only the latest are kept: with the skipped ones, twice as many as there is `room` for those.
+    /// A message of this generation was made or accepted: winds the chain past it, and keeps the skipped
+    /// keys. Of used keys only the latest are kept: used and skipped ones together number at most twice
+    /// `room`.
     pub(super) fn take(&mut self, generation: u32, room: usize) {
         if generation < self.next {
             if let Some(kept) = self.kept.get_mut(&generation) {
@@ -130,7 +132,7 @@ impl Chain {
             }
             self.next = generation + 1;
         }
-        // Of those that were skipped, no more than there is room for: the others are used.
+        // There are at most `room` skipped ones: the others are used.
         while self.kept.len() > room.saturating_mul(2) {
             let oldest = self.kept.iter().find(|(_, kept)| kept.used);
             let Some(oldest) = oldest.map(|(place, _)| *place) else {
@@ -140,7 +142,7 @@ impl Chain {
         }
     }
 
-    /// Everybody has the message of this generation, and with it whatever its author wrote before.
+    /// All have the message of this generation, and with it everything that its author wrote before.
     pub(super) fn erase_through(&mut self, generation: u32) {
         if generation < self.next {
             self.kept = self.kept.split_off(&(generation + 1));

@@ -9,7 +9,7 @@ use crate::schedule::Salt;
 /// Bytes of a header: author, generation, id.
 pub(super) const HEADER_BYTES: usize = 2 + 4 + 32;
 
-/// Where a message's key stands, and the message's id, which outlasts the key.
+/// The place of a message's key, and the message's id, which outlasts the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// The author's place among the members.
@@ -20,7 +20,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header as it stands in a packet: to whoever does not have the key, random bytes.
+    /// The header as it stands in a packet: random bytes to those without the key.
     pub(super) fn mask(&self, key: &Secret<32>, salt: &Salt) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let author = self.author.to_le_bytes();

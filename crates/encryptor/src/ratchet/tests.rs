@@ -1,4 +1,4 @@
-//! What only someone who holds the chains can try, and what an export holds.
+//! Attacks that need the chains, and the contents of an export.
 
 use std::collections::BTreeMap;
 
@@ -196,7 +196,7 @@ fn m08_a16_a_fork_at_one_place_of_a_chain_has_other_keys() {
     };
     let (one_key, two_key) = (key(&one), key(&two));
     assert!(one_key.0 != two_key.0 && one_key.1 != two_key.1);
-    // G-3: both are evidence, whoever has taken which first.
+    // G-3: both are evidence, for members that accepted either first.
     assert_ne!(take(&mut bob, &one.packet), take(&mut bob, &two.packet));
     // The same randomness too, as in a copied virtual machine: the same packet, or another key.
     let mut again = Exact::restore(&alice.export()).unwrap();
@@ -224,7 +224,8 @@ fn m04_a16_a_million_sends_and_crashes_repeat_no_key() {
     let mut chains: Vec<Chain> = alice.chains;
     let mut crashes = 0;
     for _ in 0..sends {
-        // The part of sealing that could repeat one, without the signature that would make a million too slow.
+        // The part of sealing that could repeat one, without the signature that would make a million too
+        // slow.
         let author = (dice.next_u32() % 2) as usize;
         let chain = &mut chains[author];
         let generation = chain.next();
@@ -398,11 +399,11 @@ fn m05_what_was_never_here_is_not_recognised() {
 }
 
 proptest! {
-    /// Whatever is lost, repeated, delayed and restored on the way: what arrives within the limits is read, and is
-    /// what was sent; nothing is read once everybody has it.
+    /// With any losses, repetitions, delays and restarts: a message that arrives within the limits is read,
+    /// and is the one sent. None is read once all have it.
     #[test]
     fn m08_any_order_drops_and_duplicates(
-        // Which of the packets so far arrives; whether everybody has it then; whether the reader restarts.
+        // Which of the packets so far arrives; whether all have it then; whether the reader restarts.
         arrivals in proptest::collection::vec((0..100_usize, 0..6_u8, 0..10_u8), 1..120),
         authors in proptest::collection::vec(0..2_usize, 1..40),
     ) {
@@ -412,7 +413,7 @@ proptest! {
             let says = content(1, format!("message {n}").as_bytes());
             (*author, seal(&mut writers[*author], &says, n as u64), says)
         }).collect();
-        // The naive model: who has had what, and up to where everybody has everything.
+        // The naive model: what each member has had, and up to where all have everything.
         let mut read: BTreeMap<usize, usize> = BTreeMap::new();
         let mut erased = [0_usize; 2];
         for (at, acked, restart) in arrivals {
