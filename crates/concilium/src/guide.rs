@@ -1,4 +1,4 @@
-//! How to build on concilium. Nothing in this module but text, and every example in it runs.
+//! How to build on concilium. This module is text only, and its examples compile.
 //!
 //! # Depend on one crate
 //!
@@ -10,21 +10,22 @@
 //!
 //! # The loop
 //!
-//! A [`Session`](crate::Session) is one member's process in one channel. It never waits, reads no clock and opens no
-//! socket. Whoever drives it does three things, over and over:
+//! A [`Session`](crate::Session) is one member's process in one channel. It never waits, reads no clock and
+//! opens no socket. Its driver does three things, over and over:
 //!
 //! 1. **tell** it something: what happened in the channel ([`handle`](crate::Session::handle)), that its
-//!    [`next_timeout`](crate::Session::next_timeout) is due ([`handle_timeout`](crate::Session::handle_timeout)), or
-//!    what the user wants ([`join`](crate::Session::join), [`send`](crate::Session::send),
-//!    [`change`](crate::Session::change), [`part`](crate::Session::part)). Each call brings a
-//!    [`Context`](crate::Context): the time, and a random source;
-//! 2. **drain** it ([`drain`](crate::Session::drain)): save it, if it is to outlive a crash; then do what it wants of the
-//!    channel, and show what it tells.
+//!    [`next_timeout`](crate::Session::next_timeout) is due
+//!    ([`handle_timeout`](crate::Session::handle_timeout)), or what the user wants
+//!    ([`join`](crate::Session::join), [`send`](crate::Session::send), [`change`](crate::Session::change),
+//!    [`part`](crate::Session::part)). Each call brings a [`Context`](crate::Context): the time, and a random
+//!    source;
+//! 2. **drain** it ([`drain`](crate::Session::drain)): save it, if it is to outlive a crash; then carry out
+//!    its actions on the channel, and show its events.
 //!
 //! # A first conversation
 //!
-//! Two members and a channel that is nothing but a queue. The channel gives everyone the same events in the same order,
-//! and gives back to the sender what it sent.
+//! Two members and a channel that is only a queue. The channel gives all its members the same events in the
+//! same order, and the sender gets its own packets back.
 //!
 //! ```
 //! use std::collections::{BTreeMap, VecDeque};
@@ -134,8 +135,8 @@
 //!
 //! # Trusting keys
 //!
-//! A session asks a [`Directory`](crate::gka::Directory) for the identity keys of others, and uses them for membership
-//! operations only. A `BTreeMap` is a directory; so is whatever you write:
+//! A session asks a [`Directory`](crate::gka::Directory) for the identity keys of others, and uses them for
+//! membership operations only. A `BTreeMap` is a directory; so is whatever you write:
 //!
 //! ```
 //! use concilium::MemberId;
@@ -152,13 +153,13 @@
 //! }
 //! ```
 //!
-//! The program `concilium chat` shows one way to have members show each other their keys, and to ask the user on first
-//! use: see `introduction` and `known_keys` in the crate `concilium-cli`.
+//! The program `concilium chat` shows one way to have members show each other their keys, and to ask the user
+//! on first use: see `introduction` and `known_keys` in the crate `concilium-cli`.
 //!
 //! # Another cipher
 //!
-//! The second type parameter of [`Session`](crate::Session) seals and opens messages. For machines without AES
-//! instructions:
+//! The second type parameter of [`Session`](crate::Session) seals and opens messages. For machines without
+//! AES instructions:
 //!
 //! ```
 //! use concilium::Session;
@@ -197,8 +198,8 @@
 //!
 //! # A real driver
 //!
-//! Over a network the loop waits for whichever comes first: an event of the channel, the next timeout, or the user. With
-//! the channel of `concilium-relay`, and tokio, this is all of it:
+//! Over a network the loop waits for the first of three: an event of the channel, the next timeout, or the
+//! user. With the channel of `concilium-relay`, and tokio, this is all of it:
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -260,8 +261,8 @@
 //!
 //! # Who may do what
 //!
-//! Everybody may include and exclude, unless a [`Policy`](crate::Policy) in the settings says otherwise, the same one for
-//! everybody in the session:
+//! Every member may include and exclude, unless a [`Policy`](crate::Policy) in the settings says otherwise.
+//! The policy must be the same for all members of the session:
 //!
 //! ```
 //! # use concilium::{MemberId, Moderators, Settings};
@@ -271,24 +272,27 @@
 //! # }
 //! ```
 //!
-//! Our own actions are refused with [`ActionError::Forbidden`](crate::ActionError::Forbidden) then; what somebody else
-//! proposes against the policy comes to nothing, and is an
+//! Our own actions are then refused with [`ActionError::Forbidden`](crate::ActionError::Forbidden). Another
+//! member's proposal against the policy has no effect, and is an
 //! [`Event::ProposalForbidden`](crate::Event::ProposalForbidden).
 //!
 //! # When the group is parted
 //!
-//! A faulty server can show members different orders, or lie about who is in the channel: two sessions in one channel, or a
-//! member that stands where nobody else is. All of it is warned of. Whoever finds that others are elsewhere, and more than
-//! those who are with it, leaves the channel and enters it again after some full-ack intervals, to be let in as anybody who comes:
-//! [`Event::ComingBack`](crate::Event::ComingBack). So does, less and less often, whoever is with nobody, to see who is there. With
-//! [`auto_include`](crate::Settings::auto_include) all are in one session again without a hand; without it somebody includes who
-//! has come back. A client that would rather do that itself switches [`reunite`](crate::Settings::reunite) off.
+//! A faulty server can show members different orders, or lie about who is in the channel. There are then two
+//! sessions in one channel, or a member at a place of the chain where no other is. The members are warned of
+//! all this, and come together again by a *reunion*: the side with fewer members leaves the channel after
+//! some full-ack intervals ([`Event::ComingBack`](crate::Event::ComingBack)) and comes back as newcomers. A
+//! member without company leaves and comes back too, less and less often, to be told anew who is there. With
+//! [`auto_include`](crate::Settings::auto_include) all end up in one session by themselves; without it, a
+//! user includes those that have come back. A client that prefers to do this itself switches
+//! [`reunite`](crate::Settings::reunite) off.
 //!
 //! # What the user should see
 //!
-//! - who is in: [`members`](crate::Session::members), and every
+//! - the members: [`members`](crate::Session::members), and every
 //!   [`Event::MembershipChanged`](crate::Event::MembershipChanged);
 //! - what was said, and what it answers where that is not the line above:
 //!   [`MessageView::follows`](crate::MessageView);
-//! - what everyone has seen: [`Event::FullyAcked`](crate::Event::FullyAcked);
-//! - every [`Warning`](crate::Warning) for as long as it is in force. An honest server and honest members cause none.
+//! - what all have seen: [`Event::FullyAcked`](crate::Event::FullyAcked);
+//! - every [`Warning`](crate::Warning) for as long as it is in force. An honest server and honest members
+//!   cause none.

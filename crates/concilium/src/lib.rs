@@ -1,19 +1,19 @@
-//! Secure group sessions for people. Several devices meet in a channel run by a server that nobody trusts, agree on
-//! keys, talk, change who is in, and part; and everyone knows who is in, who has seen what, and in which order it was
-//! said.
+//! Secure group sessions for people. Several devices meet in a channel run by a server that nobody trusts,
+//! agree on keys, talk, change who is in, and part; and everyone knows who is in, who has seen what, and in
+//! which order it was said.
 //!
-//! This crate is the front door: depend on it alone, and take the parts by name. The parts stand alone as crates too
-//! (`concilium-core` to `concilium-session`), for those who want one of them only.
+//! This crate is the front door: depend on it alone, and take the parts by name. The parts stand alone as
+//! crates too (`concilium-core` to `concilium-session`), for projects that want only one of them.
 //!
 //! - [`DefaultSession`]: a [`Session`] with the default key agreement and the default cipher. Start here.
-//! - [`guide`]: how to build on it, step by step, with examples that compile: a first conversation, a real driver,
-//!   another key agreement, another cipher.
+//! - [`guide`]: how to build on it, step by step, with examples that compile: a first conversation, a real
+//!   driver, another key agreement, another cipher.
 //! - [`gka`]: group key agreement, the contract and the default. [`encryptor`]: the cipher, likewise.
 //! - [`channel`]: what a session and a group channel tell each other. `concilium-relay` is a channel over WebSocket.
 //! - [`memory`]: a channel in memory, for examples and tests.
 //! - `bd`, `mls`: other key agreements, with the features of these names.
 //! - [`sessions`]: where sessions come from, for programs that choose their parts while they run.
-//! - [`keys`], [`packet`], [`wire`], [`server_order`]: for whoever implements a part.
+//! - [`keys`], [`packet`], [`wire`], [`server_order`]: for authors of a part.
 //!
 //! Two members meet, talk and part, over the channel in [`memory`]:
 //!
@@ -102,6 +102,6 @@ pub mod gka {
     pub use concilium_gka_cliques::Cliques;
 }
 
-/// A session with the default key agreement (group Diffie-Hellman with authenticated confirmation, on ristretto255)
-/// and the default cipher (AES-256-GCM, Ed25519, padded). See the [`guide`] for others.
+/// A session with the default key agreement (group Diffie-Hellman with authenticated confirmation, on
+/// ristretto255) and the default cipher (AES-256-GCM, Ed25519, padded). See the [`guide`] for others.
 pub type DefaultSession = Session<gka::Cliques, encryptor::DefaultEncryptor>;

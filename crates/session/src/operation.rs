@@ -241,7 +241,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         stay.chain.resolver.start(accepted);
         if author != *self.gka.me() {
-            stay.chain.is_in(); // Whoever proposes from where we stand takes us for a member.
+            stay.chain.is_in(); // Its author continues from our place, so takes us for a member.
             stay.estranged.forget(&author);
         }
         let timing = self.settings.timing;

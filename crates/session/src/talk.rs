@@ -124,7 +124,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             let mut packets: Vec<Vec<u8>> = Vec::new();
             for message in &due {
                 if subsession.missing(message, &present).is_empty() {
-                    subsession.state.resends.settle(message); // Whoever has not seen it is not here any more.
+                    subsession.state.resends.settle(message); // The members that have not seen it are gone.
                     continue;
                 }
                 for packet in subsession.packets_of(message) {

@@ -103,7 +103,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         stay.estranged.forget(&member);
         let is_member = stay.chain.resolver.is_member();
-        self.announce(cx); // K-14: whoever comes after us has not seen what we announced.
+        self.announce(cx); // K-14: a newcomer has not seen our announcement.
         let Some(stay) = self.stay.as_mut().filter(|_| is_member) else {
             return;
         };
