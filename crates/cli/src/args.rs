@@ -20,8 +20,8 @@ use concilium_test_parts as lab;
 
 use crate::text::{self, NameTextError};
 
-/// Secure group sessions for people: everyone in a group agrees on keys, and on who is in and what was said, over
-/// a server that nobody has to trust.
+/// Secure group sessions for people: everyone in a group agrees on keys, and on who is in and what was said,
+/// over a server that nobody has to trust.
 #[derive(Debug, Parser)]
 #[command(name = "concilium", version, max_term_width = 100)]
 struct CommandLine {

@@ -54,7 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     alice.change(change, &mut Context::new(room.now, &mut random))?;
     room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
 
-    // Bob may talk and refresh the keys, but not bring Carol in. Were his program to try, nobody's would follow.
+    // Bob may talk and refresh the keys, but not bring Carol in. Were his program to try, nobody's would
+    // follow.
     let change = Change::include([carol.me().clone()]);
     match bob.change(change.clone(), &mut Context::new(room.now, &mut random)) {
         Err(ActionError::Forbidden(forbidden)) => println!("bob: {forbidden}"),

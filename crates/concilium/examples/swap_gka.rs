@@ -1,5 +1,5 @@
-//! Another key agreement: two members talk with keys from Messaging Layer Security. Only the type and its constructor
-//! change.
+//! Another key agreement: two members talk with keys from Messaging Layer Security. Only the type and its
+//! constructor change.
 //!
 //! `cargo run -p concilium --example swap_gka`
 

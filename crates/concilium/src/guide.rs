@@ -171,10 +171,11 @@
 //! assert_eq!(<Aead<ChaCha20Poly1305, Buckets> as MessageEncryptor>::SUITE, "chacha20poly1305+buckets");
 //! ```
 //!
-//! Padding is swapped likewise. A cipher of your own implements [`MessageEncryptor`](crate::MessageEncryptor), or, if it
-//! is an AEAD, only [`Cipher`](crate::encryptor::Cipher); the conformance kit in `concilium-encryptor` tells whether
-//! it keeps the contract. All members of a session must use the same suite: its name is signed into every operation, and
-//! members with another one are told so.
+//! Padding is swapped likewise. A cipher of your own implements
+//! [`MessageEncryptor`](crate::MessageEncryptor), or, if it is an AEAD, only
+//! [`Cipher`](crate::encryptor::Cipher); the conformance kit in `concilium-encryptor` tells whether it keeps
+//! the contract. All members of a session must use the same suite: its name is signed into every operation,
+//! and members with another one are told so.
 //!
 //! # Another key agreement
 //!

@@ -9,7 +9,8 @@
 //! - [`guide`]: how to build on it, step by step, with examples that compile: a first conversation, a real
 //!   driver, another key agreement, another cipher.
 //! - [`gka`]: group key agreement, the contract and the default. [`encryptor`]: the cipher, likewise.
-//! - [`channel`]: what a session and a group channel tell each other. `concilium-relay` is a channel over WebSocket.
+//! - [`channel`]: what a session and a group channel tell each other. `concilium-relay` is a channel over
+//!   WebSocket.
 //! - [`memory`]: a channel in memory, for examples and tests.
 //! - `bd`, `mls`: other key agreements, with the features of these names.
 //! - [`sessions`]: where sessions come from, for programs that choose their parts while they run.

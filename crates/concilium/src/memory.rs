@@ -1,8 +1,9 @@
 //! A group channel in memory, for examples and tests of applications: no network, no clock, no async.
 //!
-//! A [`Channel`] takes each member's [`ChannelAction`]s and gives [`ChannelEvent`]s, member by member, in one total order.
-//! It is an honest server: who is in the channel is told everything, its own packets included. A [`Room`] drives whole
-//! sessions over such a channel, with a time that stands still until it is told to pass.
+//! A [`Channel`] takes each member's [`ChannelAction`]s and gives [`ChannelEvent`]s, member by member, in one
+//! total order. It is an honest server: who is in the channel is told everything, its own packets included. A
+//! [`Room`] drives whole sessions over such a channel, with a time that stands still until it is told to
+//! pass.
 //!
 //! ```
 //! use concilium::channel::{ChannelAction, ChannelEvent};
@@ -26,12 +27,12 @@ use std::time::Duration;
 use crate::channel::{ChannelAction, ChannelEvent};
 use crate::{AnySession, Context, Event, MemberId, MemberSet, Output, RandomSource, Time};
 
-/// The most events that wait in a channel. What is asked for beyond does not happen: a driver that takes no events has
-/// no use for more of them.
+/// The most events that wait in a channel. What is asked for beyond does not happen: a driver that takes no
+/// events has no use for more of them.
 pub const MAX_WAITING: usize = 1_000_000;
 
-/// The most events that a [`Room`] hands out while time stands still. Only sessions that answer each other without end
-/// reach it; the rest then waits for the next call.
+/// The most events that a [`Room`] hands out while time stands still. Only sessions that answer each other
+/// without end reach it; the rest then waits for the next call.
 pub const MAX_STEPS: usize = 100_000;
 
 /// A channel in memory. See the [module](self).
@@ -60,7 +61,8 @@ impl Channel {
         self.connected.insert(member);
     }
 
-    /// A member's connection is gone: nothing that waits reaches it, and the others see it leave if it was in.
+    /// A member's connection is gone: nothing that waits reaches it, and the others see it leave if it was
+    /// in.
     pub fn disconnect(&mut self, member: &MemberId) {
         self.connected.remove(member);
         self.waiting.retain(|(to, _)| to != member);
@@ -131,8 +133,8 @@ impl Channel {
     }
 }
 
-/// Sessions over a [`Channel`] in memory, and the time that they are told. Nothing is saved: who needs snapshots drives
-/// its sessions as a real driver does.
+/// Sessions over a [`Channel`] in memory, and the time that they are told. Nothing is saved: who needs
+/// snapshots drives its sessions as a real driver does.
 #[derive(Clone, Debug)]
 pub struct Room {
     /// The channel.
@@ -151,8 +153,8 @@ impl Room {
         }
     }
 
-    /// Carries out what the sessions want of the channel, until no session wants anything more; gives what they tell
-    /// their owners. No time passes. What is for a member whose session is not among these is lost.
+    /// Carries out what the sessions want of the channel, until no session wants anything more; gives what
+    /// they tell their owners. No time passes. What is for a member whose session is not among these is lost.
     pub fn settle(
         &mut self,
         sessions: &mut [&mut dyn AnySession],
@@ -179,7 +181,8 @@ impl Room {
         told
     }
 
-    /// Lets time pass: as [`settle`](Self::settle), and each session is woken whenever its next timeout is due.
+    /// Lets time pass: as [`settle`](Self::settle), and each session is woken whenever its next timeout is
+    /// due.
     pub fn pass(
         &mut self,
         time: Duration,

@@ -1,6 +1,6 @@
-//! Where sessions come from: their owner's identity and settings, and parts that are known when the program is compiled
-//! ([`Typed`]) or chosen while it runs (your own [`Sessions`]). A program that knows its parts and needs to make sessions
-//! in one place only calls [`Session::new`] instead.
+//! Where sessions come from: their owner's identity and settings, and parts that are known when the program
+//! is compiled ([`Typed`]) or chosen while it runs (your own [`Sessions`]). A program that knows its parts
+//! and needs to make sessions in one place only calls [`Session::new`] instead.
 
 use std::fmt;
 use std::marker::PhantomData;

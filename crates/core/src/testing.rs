@@ -1,6 +1,6 @@
-//! What tests begin with: a [random source](rng) whose bytes follow from a seed and one that is broken, members'
-//! [names](name), and a measure of [memory]. With the feature `testing` alone, and never for production: the
-//! seeds are known.
+//! What tests begin with: a [random source](rng) whose bytes follow from a seed and one that is broken,
+//! members' [names](name), and a measure of [memory]. With the feature `testing` alone, and never for
+//! production: the seeds are known.
 //!
 //! ```
 //! use concilium_core::testing::{name, rng};

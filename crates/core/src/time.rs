@@ -43,8 +43,8 @@ impl Time {
         (self != Self::NEVER).then(|| self.since(now))
     }
 
-    /// This moment on the wall clock, where the epoch is that of Unix, as after [`Time::from`] a [`SystemTime`]. `None`
-    /// for [`Time::NEVER`] and beyond what the system can name.
+    /// This moment on the wall clock, where the epoch is that of Unix, as after [`Time::from`] a
+    /// [`SystemTime`]. `None` for [`Time::NEVER`] and beyond what the system can name.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         let since_epoch = (self != Self::NEVER).then(|| Duration::from_millis(self.0))?;
@@ -58,16 +58,16 @@ impl Time {
     }
 }
 
-/// Milliseconds since the Unix epoch. A wall clock that shows a time before 1970 counts as showing 1970: times only ever
-/// serve to compare and to wait.
+/// Milliseconds since the Unix epoch. A wall clock that shows a time before 1970 counts as showing 1970:
+/// times only ever serve to compare and to wait.
 impl From<SystemTime> for Time {
     fn from(wall: SystemTime) -> Self {
         Self::ZERO.after(wall.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
-/// A moment as the time since the epoch, rounded down to milliseconds: of a monotonic clock, what has elapsed since it was
-/// started.
+/// A moment as the time since the epoch, rounded down to milliseconds: of a monotonic clock, what has elapsed
+/// since it was started.
 impl From<Duration> for Time {
     fn from(since_epoch: Duration) -> Self {
         Self::ZERO.after(since_epoch)

@@ -1,8 +1,8 @@
 //! Ed25519 against the published cases of Project Wycheproof: every verdict is the one that the file gives.
 //!
-//! The file calls each case valid or invalid, and none acceptable. Verifiers that are not strict give the same
-//! verdicts on it. The cases on which they differ, and which strict verification refuses, are among the unit
-//! tests of `keys`.
+//! The file calls each case valid or invalid, and none acceptable. Verifiers that are not strict give the
+//! same verdicts on it. The cases on which they differ, and which strict verification refuses, are among the
+//! unit tests of `keys`.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 

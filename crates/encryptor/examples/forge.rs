@@ -1,5 +1,5 @@
-//! What publishing a signing key is for (M-9): a member writes a transcript that nobody ever wrote, and no check tells
-//! it from the real one.
+//! What publishing a signing key is for (M-9): a member writes a transcript that nobody ever wrote, and no
+//! check tells it from the real one.
 //!
 //! `cargo run -p concilium-encryptor --example forge`
 
@@ -92,7 +92,8 @@ pub(crate) fn run() -> Result<[Vec<String>; 2], Box<dyn Error>> {
     alices.seal(&finish, cx)?;
     let published = alices.retired_key().ok_or("she has finished")?;
 
-    // Bob was there, so he has the group's secret. With the published key he is Alice, to whoever asks afterwards.
+    // Bob was there, so he has the group's secret. With the published key he is Alice, to whoever asks
+    // afterwards.
     let mut forger = known.speak_as(&alice, SigningKey::from_seed(&published))?;
     let forged = write(&mut forger, &["I like coffee", "and nothing else"], cx)?;
 

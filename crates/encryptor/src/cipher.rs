@@ -27,8 +27,8 @@ pub trait Cipher {
     /// The cipher's name, a part of the suite's: printable ASCII without a slash.
     const NAME: &'static str;
 
-    /// Encrypts the buffer in place and returns the tag over it and the associated data. Buffers are at most a
-    /// few hundred kilobytes long.
+    /// Encrypts the buffer in place and returns the tag over it and the associated data. Buffers are at most
+    /// a few hundred kilobytes long.
     fn encrypt(
         key: &[u8; KEY_BYTES],
         nonce: &[u8; NONCE_BYTES],

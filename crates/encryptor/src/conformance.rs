@@ -1,8 +1,8 @@
-//! The conformance kit of [`MessageEncryptor`](crate::MessageEncryptor): every rule of the contract as a test that any
-//! implementation runs with one line, [`encryptor_conformance!`](crate::encryptor_conformance).
+//! The conformance kit of [`MessageEncryptor`](crate::MessageEncryptor): every rule of the contract as a test
+//! that any implementation runs with one line, [`encryptor_conformance!`](crate::encryptor_conformance).
 //!
-//! What the kit cannot know is the inside of a packet: attacks that take a packet apart and put it together with
-//! the group's keys (A-12, A-17 and the finer ones of A-45) are tests of each implementation.
+//! What the kit cannot know is the inside of a packet: attacks that take a packet apart and put it together
+//! with the group's keys (A-12, A-17 and the finer ones of A-45) are tests of each implementation.
 //!
 //! In `Cargo.toml`, the kit belongs among the dependencies of tests:
 //!
@@ -27,8 +27,8 @@ pub use group::Group;
 
 /// Makes a `#[test]` of each check in [`checks`](mod@crate::conformance::checks), for one encryptor.
 ///
-/// `unpadded` after the type leaves out the check that packets tell no more than a bucket of their length, for
-/// encryptors that by design do not pad. `forward_secret` adds the checks in
+/// `unpadded` after the type leaves out the check that packets tell no more than a bucket of their length,
+/// for encryptors that by design do not pad. `forward_secret` adds the checks in
 /// [`forward_secrecy`](mod@crate::conformance::forward_secrecy), for encryptors whose keys go away (M-8).
 ///
 /// ```

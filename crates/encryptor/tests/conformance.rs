@@ -1,4 +1,5 @@
-//! The conformance kit (M-3, M-4, M-5, M-6, M-7, M-8) over every combination of cipher and padding that the crate has.
+//! The conformance kit (M-3, M-4, M-5, M-6, M-7, M-8) over every combination of cipher and padding that the
+//! crate has.
 
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, DefaultEncryptor, NoPadding, Ratchet};
 

@@ -1,4 +1,5 @@
-//! The encryptor kit must fail where an encryptor is broken: each check against an encryptor that breaks its rule.
+//! The encryptor kit must fail where an encryptor is broken: each check against an encryptor that breaks its
+//! rule.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

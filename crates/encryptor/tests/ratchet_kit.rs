@@ -1,4 +1,5 @@
-//! The kit's checks of forward secrecy must fail where a ratchet is broken: each against ratchets that break its rule.
+//! The kit's checks of forward secrecy must fail where a ratchet is broken: each against ratchets that break
+//! its rule.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! Writes the inputs that fuzzing starts from to `fuzz/corpus-seeds`. Others there, once found by a fuzzer, stay.
+//! Writes the inputs that fuzzing starts from to `fuzz/corpus-seeds`. Others there, once found by a fuzzer,
+//! stay.
 
 use std::path::Path;
 use std::{fs, io};

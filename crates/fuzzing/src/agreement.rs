@@ -23,11 +23,11 @@ const MAX_PACKETS: usize = 64;
 
 /// The default key agreement.
 ///
-/// Takes the bytes as a packet or as exported state, or as a life of a group in which insiders change what they send
-/// and sign it again: payloads flipped, elements replaced and swapped, roles and associated data exchanged, packets
-/// replayed. What is rejected changes nothing (K-5) and hinders nobody; whoever finishes in the same subsession
-/// holds the same keys (K-7); after an operation that failed for all, the next one works (K-1, K-4); a state that
-/// restores is the one that was exported (K-13).
+/// Takes the bytes as a packet or as exported state, or as a life of a group in which insiders change what
+/// they send and sign it again: payloads flipped, elements replaced and swapped, roles and associated data
+/// exchanged, packets replayed. What is rejected changes nothing (K-5) and hinders nobody; whoever
+/// finishes in the same subsession holds the same keys (K-7); after an operation that failed for all, the
+/// next one works (K-1, K-4); a state that restores is the one that was exported (K-13).
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -239,7 +239,8 @@ fn flip(payload: &mut [u8], input: &mut Input<'_>) {
     }
 }
 
-/// Where the n-th element, nonce, key, hash or MAC starts. From the end all of the default's are 32 bytes apart.
+/// Where the n-th element, nonce, key, hash or MAC starts. From the end all of the default's are 32 bytes
+/// apart.
 fn place(payload: &[u8], n: usize) -> Option<usize> {
     let places = payload.len() / 32;
     (places > 0).then(|| payload.len() - 32 * (n % places + 1))
@@ -341,8 +342,8 @@ fn named(bits: u8) -> MemberSet {
     names((0..PEOPLE).filter(|n| bits >> n & 1 == 1))
 }
 
-/// How many packets there are in each operation of a life: to found with three, to include a fourth, to exclude one, to
-/// refresh the other three.
+/// How many packets there are in each operation of a life: to found with three, to include a fourth, to
+/// exclude one, to refresh the other three.
 type Packets = [usize; 4];
 
 pub(super) fn seeds_cliques() -> Vec<Seed> {

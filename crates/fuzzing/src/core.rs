@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Seed;
 
-/// Reads the bytes as everything that can be read: names, member sets, changes, channel events, keys, packets, and
-/// what the crates above keep. Whatever decodes encodes to the same bytes again, so nothing has two encodings
-/// and nothing is read that is longer than it says.
+/// Reads the bytes as everything that can be read: names, member sets, changes, channel events, keys,
+/// packets, and what the crates above keep. Whatever decodes encodes to the same bytes again, so nothing has
+/// two encodings, and nothing is read that is longer than it says.
 ///
 /// # Panics
 /// Where a promise is broken.

@@ -14,10 +14,11 @@ use super::Seed;
 use super::input::Input;
 use concilium_core::testing::rng;
 
-/// Takes the bytes as a packet from the network, as a message that a member makes, as what an insider puts in the
-/// place of one, as an exported state, or as what becomes of the packets of a conversation, for all suites. No packet
-/// opens that no member made, none opens after it was changed, what opens is what was sealed, keys that
-/// are erased open nothing, and a state that restores is the one that was exported.
+/// Takes the bytes as a packet from the network, as a message that a member makes, as what an insider puts in
+/// the place of one, as an exported state, or as what becomes of the packets of a conversation, for all
+/// suites. No packet opens that no member made, none opens after it was changed, what opens is
+/// what was sealed, keys that are erased open nothing, and a state that restores is the one that was
+/// exported.
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -100,8 +101,8 @@ fn seal<E: MessageEncryptor>(input: &mut Input<'_>) {
     assert_eq!(opens(&elsewhere, &sealed.packet), Err(OpenError::NotDecryptable));
 }
 
-/// A conversation whose packets come to one reader in any order, again, altered, or not at all, while everybody has
-/// some of them and the reader starts anew from what it stored.
+/// A conversation whose packets come to one reader in any order, again, altered, or not at all, while
+/// everybody has some of them and the reader starts anew from what it stored.
 fn history<E: MessageEncryptor>(input: &mut Input<'_>) {
     let mut rng = rng::seeded(input.number() as u64);
     let mut authors: [E; 2] = [group(0), group(1)];
@@ -164,8 +165,8 @@ thread_local! {
     static PLAINTEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The cipher of a member who holds all keys and encrypts whatever it likes: the bytes of [`PLAINTEXT`] over those of
-/// an honest message, exclusive or.
+/// The cipher of a member who holds all keys and encrypts whatever it likes: the bytes of [`PLAINTEXT`] over
+/// those of an honest message, exclusive or.
 #[derive(Debug)]
 struct Insider<C>(std::marker::PhantomData<C>);
 
@@ -199,7 +200,8 @@ impl<C: Cipher> Cipher for Insider<C> {
     }
 }
 
-/// What is encrypted by a member and not what it signed does not open, and the id of what opens is the sealer's.
+/// What is encrypted by a member and not what it signed does not open, and the id of what opens is the
+/// sealer's.
 fn insider<E: MessageEncryptor, I: MessageEncryptor>(input: &mut Input<'_>) {
     let mut rng = rng::seeded(input.number() as u64);
     // Behind the signature, or from the start.

@@ -1,7 +1,7 @@
 //! Fuzz input as a stream of choices.
 
-/// Reads choices out of the bytes that a fuzzer made. When they are used up, every choice is the first one and the
-/// body ends.
+/// Reads choices out of the bytes that a fuzzer made. When they are used up, every choice is the first one
+/// and the body ends.
 #[derive(Clone, Debug)]
 pub(super) struct Input<'a>(&'a [u8]);
 

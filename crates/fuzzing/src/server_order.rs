@@ -16,12 +16,13 @@ const MISLED: usize = 4;
 /// Long enough for several operations, short enough that the fuzzer tries many.
 const MAX_EVENTS: usize = 160;
 
-/// Takes the bytes as what happens on a channel: people enter, leave, propose honestly or not, abort, finish and
-/// confirm. Everyone but one sees it in the same order and must agree wherever two know each other as members and are
-/// sure of it (O-4, O-5); the one sees another order. Nobody panics, and what is refused changes nothing.
+/// Takes the bytes as what happens on a channel: people enter, leave, propose honestly or not, abort, finish
+/// and confirm. Everyone but one sees it in the same order and must agree wherever two know each other as
+/// members and are sure of it (O-4, O-5); the one sees another order. Nobody panics, and what is
+/// refused changes nothing.
 ///
-/// What a key agreement would do is played: an operation with joiners finishes only if all of its members run it, one
-/// without finishes with its one packet, and an excluded member cannot see that it has.
+/// What a key agreement would do is played: an operation with joiners finishes only if all of its members run
+/// it, one without finishes with its one packet, and an excluded member cannot see that it has.
 ///
 /// # Panics
 /// Where a promise is broken.
@@ -179,8 +180,8 @@ impl Run {
         packet_id(&self.packets.to_le_bytes(), from, &self.channel)
     }
 
-    /// Shows everyone in the channel what happens, the misled one later. Whether any honest one accepted it as the
-    /// start of an operation.
+    /// Shows everyone in the channel what happens, the misled one later. Whether any honest one accepted it
+    /// as the start of an operation.
     fn happen(&mut self, happening: Happening) -> bool {
         let misled = who(MISLED);
         let mut started = false;

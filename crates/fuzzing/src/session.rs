@@ -24,11 +24,11 @@ const MAX_EVENTS: u64 = 2_000;
 /// The most events under way that a duplicate is still made of.
 const MAX_DUPLICATED: usize = 24;
 
-/// Takes the bytes as what three people, the network and the server do: join, change the members, talk, part; deliver
-/// to one only, lose, duplicate, swap, make up, replay and damage packets; cut off, crash, start again from a snapshot;
-/// and time that passes. Nobody panics or runs in circles; whoever is in the same subsession sees the same
-/// members and exports the same secret, and on an honest channel holds the same chain; a message of one id reads the
-/// same for all, for ever; a snapshot restores to itself.
+/// Takes the bytes as what three people, the network and the server do: join, change the members, talk, part;
+/// deliver to one only, lose, duplicate, swap, make up, replay and damage packets; cut off, crash, start
+/// again from a snapshot; and time that passes. Nobody panics or runs in circles; whoever is in the
+/// same subsession sees the same members and exports the same secret, and on an honest channel holds the same
+/// chain; a message of one id reads the same for all, for ever; a snapshot restores to itself.
 ///
 /// # Panics
 /// Where a promise is broken.

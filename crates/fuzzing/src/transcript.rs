@@ -11,10 +11,10 @@ use super::input::Input;
 /// Enough to fork, to wait and to merge; the model is quadratic.
 const MAX_ENTRIES: usize = 48;
 
-/// Takes the bytes as messages inserted by honest members, by insiders and by a careless channel, and compares the
-/// transcript with a naive model: parents come before children, the heads are an antichain, ancestors and acks are
-/// those of the graph, refusals change nothing, a snapshot restores, and every other order of arrival leads to
-/// the same transcript (G-5, A-34).
+/// Takes the bytes as messages inserted by honest members, by insiders and by a careless channel, and
+/// compares the transcript with a naive model: parents come before children, the heads are an antichain,
+/// ancestors and acks are those of the graph, refusals change nothing, a snapshot restores, and every
+/// other order of arrival leads to the same transcript (G-5, A-34).
 ///
 /// # Panics
 /// Where a promise is broken.

@@ -1,9 +1,9 @@
 //! CLIQUES with authenticated confirmation: concilium's default group key agreement.
 //!
-//! Group Diffie-Hellman (Steiner, Tsudik, Waidner: "Key agreement in dynamic peer groups", IEEE TPDS 11(8), 2000)
-//! on ristretto255 (RFC 9496). Every member has a secret scalar, its *contribution*; *slot* i is the base
-//! point times all contributions but member i's; the group's point is any slot times the contribution that it
-//! lacks.
+//! Group Diffie-Hellman (Steiner, Tsudik, Waidner: "Key agreement in dynamic peer groups", IEEE TPDS 11(8),
+//! 2000) on ristretto255 (RFC 9496). Every member has a secret scalar, its *contribution*; *slot* i is the
+//! base point times all contributions but member i's; the group's point is any slot times the contribution
+//! that it lacks.
 //!
 //! - A founder, or a member that includes others, sends an *upflow* through the joiners, each of which
 //!   multiplies its contribution in; the last one's *downflow* gives everyone's slot (C-1, C-2).

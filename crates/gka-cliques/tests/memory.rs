@@ -1,4 +1,5 @@
-//! opening, accepting and restoring use memory in proportion to their input, whatever the input announces.
+//! opening, accepting and restoring use memory in proportion to their input, whatever the input
+//! announces.
 //!
 //! One test, because the allocator counts for the whole process.
 
@@ -14,7 +15,8 @@ use concilium_gka_cliques::Cliques;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// A member is ten bytes on the wire here; in memory it is a node of a map with keys of 200 bytes and their names.
+/// A member is ten bytes on the wire here; in memory it is a node of a map with keys of 200 bytes and their
+/// names.
 const FACTOR: usize = 40;
 
 /// For what does not grow.

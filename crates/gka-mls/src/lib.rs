@@ -16,9 +16,9 @@
 //! - **Randomness** comes from the call's context alone, and the library is built without a clock.
 //!
 //! [The specification](https://github.com/concilium-rs/concilium/blob/main/docs/spec/mls.md) has the layouts
-//! and the promises,
-//! [decision 0016](https://github.com/concilium-rs/concilium/blob/main/docs/decisions/0016-mls-from-a-library.md)
-//! the reasons.
+//! and the promises, [decision
+//! 0016](https://github.com/concilium-rs/concilium/blob/main/docs/decisions/0016-mls-from-a-library.md) the
+//! reasons.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,4 +1,5 @@
-//! The conformance kit notices violations in a key agreement of one packet too, and those that only announcements allow.
+//! The conformance kit notices violations in a key agreement of one packet too, and those that only
+//! announcements allow.
 
 use concilium_gka_mls::Mls;
 use concilium_testkit::gka::Violation;

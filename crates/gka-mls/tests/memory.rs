@@ -1,4 +1,5 @@
-//! opening, accepting and restoring use memory in proportion to their input, whatever the input announces.
+//! opening, accepting and restoring use memory in proportion to their input, whatever the input
+//! announces.
 //!
 //! One test, because the allocator counts for the whole process.
 

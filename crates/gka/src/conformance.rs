@@ -22,8 +22,8 @@
 //! concilium-gka = { version = "0.1", features = ["conformance"] }
 //! ```
 //!
-//! A [`Group`] runs operations by hand, packet by packet, for tests of one's own. [`corrupt`] runs them with members
-//! who send what no honest one would.
+//! A [`Group`] runs operations by hand, packet by packet, for tests of one's own. [`corrupt`] runs them with
+//! members who send what no honest one would.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,8 +39,8 @@ mod group;
 
 pub use group::{Echo, Group, Make, Member, Reaction, Saved, directory, identity};
 
-/// Calls the macro `$callback` with `$with` and the names of all checks in [`checks`](crate::conformance::checks): the one
-/// list of them.
+/// Calls the macro `$callback` with `$with` and the names of all checks in
+/// [`checks`](crate::conformance::checks): the one list of them.
 #[macro_export]
 macro_rules! for_each_gka_check {
     ($($callback:tt)::+ ! ($with:expr)) => {

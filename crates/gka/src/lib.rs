@@ -12,8 +12,8 @@
 //!    the keys, all at once (K-4), or a [`Failure`] names a culprit where one can be known (C-10).
 //!
 //! What a rejected packet means is part of the contract, see [`ReceiveError`]. The conformance kit,
-//! `gka_conformance!` with the feature `conformance`, turns each rule K-1 to K-15 into a test that any implementation
-//! runs with one line.
+//! `gka_conformance!` with the feature `conformance`, turns each rule K-1 to K-15 into a test that any
+//! implementation runs with one line.
 //!
 //! [`signed`] serves most implementations for K-15: packets signed with the members' identity keys.
 //!

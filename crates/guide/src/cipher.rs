@@ -3,7 +3,8 @@
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use concilium_encryptor::{Aead, Cipher, KEY_BYTES, NONCE_BYTES, Padding, TAG_BYTES, TagError};
 
-/// AES-256 in GCM-SIV mode (RFC 8452): a nonce that comes twice tells that a message came twice, and nothing else.
+/// AES-256 in GCM-SIV mode (RFC 8452): a nonce that comes twice tells that a message came twice, and nothing
+/// else.
 #[derive(Debug)]
 pub struct Aes256GcmSiv(());
 
@@ -39,8 +40,8 @@ impl Cipher for Aes256GcmSiv {
     }
 }
 
-/// To 256 bytes, or to the next quarter of a power of two: a long packet is at most a quarter longer than what it
-/// holds.
+/// To 256 bytes, or to the next quarter of a power of two: a long packet is at most a quarter longer than
+/// what it holds.
 #[derive(Debug)]
 pub struct Quarters(());
 

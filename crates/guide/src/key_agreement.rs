@@ -131,7 +131,8 @@ impl Export for Running {
     }
 }
 
-/// The longest export that we read back: more than twice what an operation of 1,024 members with the longest names has.
+/// The longest export that we read back: more than twice what an operation of 1,024 members with the longest
+/// names has.
 const MAX_EXPORT_BYTES: usize = 1 << 22;
 
 fn rejected(reason: Reason) -> ReceiveError {
@@ -244,7 +245,8 @@ impl GroupKeyAgreement for Ring {
         if !data.after.contains(self.me()) {
             return Err(rejected(Reason::WrongMembers));
         }
-        // Whoever comes in has nothing to compare with, and learns from the channel what the others start from.
+        // Whoever comes in has nothing to compare with, and learns from the channel what the others start
+        // from.
         let fits = match state.filter(|_| data.before.contains(self.me())) {
             Some(state) => base == Some(state.subsession) && state.members == data.before,
             None => base.is_none() || !data.before.contains(self.me()),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use concilium_core::Context;
 use serde::{Deserialize, Serialize};
 
-/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the channel, and
-/// how long a message may take to be seen and acknowledged by all.
+/// The two figures that all waits derive from (L-7): how long a packet takes to reach everyone in the
+/// channel, and how long a message may take to be seen and acknowledged by all.
 ///
-/// Stored figures pass through [`Timing::new`] as well. [`wire::decode`](concilium_core::wire::decode) refuses
-/// those that it would change.
+/// Stored figures pass through [`Timing::new`] as well. [`wire::decode`](concilium_core::wire::decode)
+/// refuses those that it would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Timing {

@@ -74,7 +74,8 @@ fn o6_o7_o8_t5_a27_leaves_and_enters_against_everything() {
     demand(&Honest(by_ones(3, 2, budget)).explore(None, 1), 200_000, &happens);
 }
 
-/// Confirmations on their way while operations end: nobody is accused, and joiners become sure when all have spoken.
+/// Confirmations on their way while operations end: nobody is accused, and joiners become sure when all have
+/// spoken.
 #[test]
 fn o8_o10_confirmations_at_any_time_accuse_nobody() {
     let budget = Budget {
@@ -139,7 +140,8 @@ fn o4_o6_t5_four_members() {
     demand(&Honest(by_ones(4, 3, budget)).explore(None, 1), 15_000, &happens);
 }
 
-/// What is delivered at another time to each member leads to nothing that does not happen when all hear at once.
+/// What is delivered at another time to each member leads to nothing that does not happen when all hear at
+/// once.
 #[test]
 fn o4_o5_delivery_that_lags() {
     let budget = Budget {

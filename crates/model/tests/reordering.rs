@@ -9,8 +9,8 @@ fn once(scope: Scope) -> Reordering {
     Reordering { scope, showings: 1 }
 }
 
-/// Each of three members sees any of the packets in any order. Whoever was led to another history is found out by the
-/// first exchange of confirmations, and nobody else is.
+/// Each of three members sees any of the packets in any order. Whoever was led to another history is found
+/// out by the first exchange of confirmations, and nobody else is.
 #[test]
 fn a24_o5_o10_different_orders_are_found() {
     let budget = Budget {

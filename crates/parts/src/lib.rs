@@ -1,7 +1,8 @@
-//! The key agreements and ciphers that people can choose by name, on a command line. All of them keep secrets.
+//! The key agreements and ciphers that people can choose by name, on a command line. All of them keep
+//! secrets.
 //!
-//! The author of another one adds it here, and every tool knows it. Parts that nobody should trust with anything, for
-//! tests and simulations, are in `concilium-test-parts`.
+//! The author of another one adds it here, and every tool knows it. Parts that nobody should trust with
+//! anything, for tests and simulations, are in `concilium-test-parts`.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -133,8 +134,8 @@ impl fmt::Display for Cipher {
 
 /// What somebody does with a cipher, whichever it is.
 ///
-/// Key agreements are forgotten ([`AnyGka`]) and ciphers are not, since an encryptor is made from its type: so a tool is
-/// compiled once for each cipher, and not for each pair.
+/// Key agreements are forgotten ([`AnyGka`]) and ciphers are not, since an encryptor is made from its type:
+/// so a tool is compiled once for each cipher, and not for each pair.
 pub trait UseCipher {
     /// What comes of it.
     type Output;

@@ -1,5 +1,5 @@
-//! Every file in `scenarios/`, with every implementation, and the runner itself: what holds must pass, what does not
-//! hold must fail, and what is no scenario must be refused.
+//! Every file in `scenarios/`, with every implementation, and the runner itself: what holds must pass, what
+//! does not hold must fail, and what is no scenario must be refused.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,8 +73,8 @@ fn every_scenario_holds_with_every_cipher() {
     }
 }
 
-/// About operations of one packet, as the default's exclusions and refreshes are: how many packets there are, how large, and
-/// who is left behind without one that everybody else does not wait for.
+/// About operations of one packet, as the default's exclusions and refreshes are: how many packets there are,
+/// how large, and who is left behind without one that everybody else does not wait for.
 const OF_ONE_PACKET: [&str; 9] = [
     "a24-partial-view.scn",
     "c03-refresh.scn",
@@ -87,8 +87,8 @@ const OF_ONE_PACKET: [&str; 9] = [
     "t17-two-sessions-become-one.scn",
 ];
 
-/// About operations of several packets, which somebody may hold up or abort, and about how many packets there are and how
-/// large.
+/// About operations of several packets, which somebody may hold up or abort, and about how many packets there
+/// are and how large.
 const OF_SEVERAL_PACKETS: [&str; 11] = [
     "a10-an-old-proposal-takes-nobody-out.scn",
     "c03-refresh.scn",
@@ -127,8 +127,8 @@ fn every_other_scenario_holds_where_every_change_is_one_packet() {
     assert_eq!(missed_by(Gka::Mls), OF_SEVERAL_PACKETS);
 }
 
-/// Another key agreement plugs in. The files count the packets of the default, so this has a scenario of its own, in which
-/// newcomers enter and announce themselves (K-14) before anybody includes them.
+/// Another key agreement plugs in. The files count the packets of the default, so this has a scenario of its
+/// own, in which newcomers enter and announce themselves (K-14) before anybody includes them.
 #[test]
 fn k14_a_group_meets_and_talks_with_every_key_agreement() {
     let text = "members alice bob carol\nalice: join\nsettle\nbob: join\ncarol: join\nsettle\n\
@@ -172,8 +172,8 @@ fn every_scenario_holds_with_other_seeds() {
     }
 }
 
-/// A-29, K-13: when every process is restarted from its snapshot after each input, everything happens exactly as it
-/// does without, to the last byte of the trace.
+/// A-29, K-13: when every process is restarted from its snapshot after each input, everything happens exactly
+/// as it does without, to the last byte of the trace.
 #[test]
 fn a29_nobody_notices_a_restart_at_every_step() {
     for path in files() {

@@ -1,5 +1,5 @@
-//! A simulated channel: one order of events, in which members come, go, propose, race and replay, and outsiders
-//! forge. Everyone sees every event from its own entry on.
+//! A simulated channel: one order of events, in which members come, go, propose, race and replay, and
+//! outsiders forge. Everyone sees every event from its own entry on.
 
 #![allow(
     clippy::unwrap_used,
@@ -609,7 +609,8 @@ fn forged_and_stale_proposals_split_nobody_who_is_sure() {
     }
 }
 
-/// a rejection has changed nothing. Only who may have been excluded without seeing it remembers parents (O-7).
+/// a rejection has changed nothing. Only who may have been excluded without seeing it remembers parents
+/// (O-7).
 fn assert_unmoved(after: &Resolver, before: &Resolver) {
     if before.is_unsure() {
         let place = |resolver: &Resolver| {

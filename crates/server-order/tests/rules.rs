@@ -568,8 +568,8 @@ fn o7_a_member_that_knows_of_its_exclusion_is_an_outsider() {
     assert_eq!(b.initial(&next(2, b, "a", "a b"), &all), Ok(Acceptance::Joining));
 }
 
-/// O-7, T-10: who finds itself out knows every parent that was used up while it was in, and takes no proposal that lost
-/// to an operation which it took part in.
+/// O-7, T-10: who finds itself out knows every parent that was used up while it was in, and takes no proposal
+/// that lost to an operation which it took part in.
 #[test]
 fn o7_t10_a_member_that_goes_over_remembers_the_parents_of_what_it_took_part_in() {
     let everyone = set("alice bob carol");
@@ -605,7 +605,8 @@ fn o7_t10_a_member_that_goes_over_remembers_the_parents_of_what_it_took_part_in(
     assert_eq!(bob.initial(&back, &everyone), Err(Rejection::RememberedParent));
 }
 
-/// A verdict that is dropped leaves no trace: the key agreement may have found that the packet does not count for anybody.
+/// A verdict that is dropped leaves no trace: the key agreement may have found that the packet does not count
+/// for anybody.
 #[test]
 fn o7_o8_judging_changes_nothing() {
     let all = set("a b c");

@@ -192,7 +192,8 @@ fn founders_packet() -> Vec<u8> {
     proposed(&mut net, "bob", Change::include([id("carol")]))
 }
 
-/// A founder goes over to somebody else's session that includes it; but not on the word of someone who may not include.
+/// A founder goes over to somebody else's session that includes it; but not on the word of someone who may
+/// not include.
 #[test]
 fn a49_o12_a_forbidden_proposal_takes_nobody_out_of_their_session() {
     let mut net = network(moderated(), false);
@@ -303,8 +304,9 @@ fn o12_t04_the_last_moderator_leaves_and_nobody_is_stuck() {
     }
 }
 
-/// Carol leaves, and is back in the channel when the exclusion is delivered: it is forbidden to those who may exclude
-/// the absent only. Nobody is stuck. The channel may show it again when she is out, and then it counts.
+/// Carol leaves, and is back in the channel when the exclusion is delivered: it is forbidden to those who may
+/// exclude the absent only. Nobody is stuck. The channel may show it again when she is out, and then it
+/// counts.
 #[test]
 fn o12_t07_who_comes_back_before_the_exclusion_is_excluded_later() {
     for shown_again in [false, true] {
@@ -360,8 +362,8 @@ fn o12_t07_who_comes_back_before_the_exclusion_is_excluded_later() {
     }
 }
 
-/// Of two who are gone, one is back: both go in one operation, once both are out. One that would keep her could only
-/// fail.
+/// Of two who are gone, one is back: both go in one operation, once both are out. One that would keep her
+/// could only fail.
 #[test]
 fn o12_t07_whoever_is_back_is_put_out_before_the_others_are_excluded() {
     let mut settings = moderated();

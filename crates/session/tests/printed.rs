@@ -132,8 +132,8 @@ fn a21_nothing_that_a_session_prints_holds_a_secret_or_what_people_say() {
         .collect::<String>()
         .to_lowercase();
 
-    // A snapshot holds every secret. What is in it and was on the channel as well is none; ids are printed with four
-    // bytes at most.
+    // A snapshot holds every secret. What is in it and was on the channel as well is none; ids are printed
+    // with four bytes at most.
     let public: BTreeSet<&[u8]> = packets
         .iter()
         .flat_map(|packet| packet.bytes.windows(6))

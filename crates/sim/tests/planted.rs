@@ -1,5 +1,5 @@
-//! Bugs planted on purpose: each must be found, by the checker that is there for it. Without the bug, the same runs
-//! are good.
+//! Bugs planted on purpose: each must be found, by the checker that is there for it. Without the bug, the
+//! same runs are good.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 

@@ -34,7 +34,8 @@ fn m09_t16_published_keys_sign_nothing_and_disturb_nothing() {
 
 #[test]
 fn m09_t16_a_retired_key_is_not_forgotten_when_its_subsession_is_old() {
-    // Alice parts and hears nobody acknowledge it; bob makes new keys, in which hers is the one that she has retired.
+    // Alice parts and hears nobody acknowledge it; bob makes new keys, in which hers is the one that she has
+    // retired.
     let wishes = Wishes {
         faults: "withhold".parse().unwrap(),
         all_faults: true,

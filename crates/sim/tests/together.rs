@@ -7,8 +7,8 @@ use concilium_sim::{Cipher, Fault, Faults, Gka, Plan, Suite, Wishes, shrink, sim
 /// What shows a member things out of order, or not at all, or in a part of the group alone.
 const APART: [Fault; 4] = [Fault::Reorder, Fault::Partition, Fault::Drop, Fault::Lie];
 
-/// Every seed picks some kinds of fault, and some seeds get all of them: no split without a warning, and once the faults
-/// stop everybody who wants in is in one session that works.
+/// Every seed picks some kinds of fault, and some seeds get all of them: no split without a warning, and once
+/// the faults stop everybody who wants in is in one session that works.
 #[test]
 fn a44_several_faults_at_once_leave_no_split_unnoticed_and_nothing_stuck() {
     let suite = Suite::named(Gka::Cliques, Cipher::Aead);
@@ -49,13 +49,14 @@ fn a44_each_fault_that_parts_the_group_is_noticed_beside_others() {
     }
 }
 
-/// The server has told members wrong things about who is in the channel, and tells them nothing more about it: whoever is
-/// with nobody looks for others, and is told again (T-17).
+/// The server has told members wrong things about who is in the channel, and tells them nothing more about
+/// it: whoever is with nobody looks for others, and is told again (T-17).
 #[test]
 fn t17_nobody_has_to_leave_and_come_back_by_hand() {
-    // Outside, and seen by nobody; alone with somebody who is not there; outside, and told something else than those who
-    // include it; in and out of a session of its own by turns. All members of a group told of somebody who is not there; the
-    // same where operations are one packet, so that none fails; two who parted from three, and came back in turns.
+    // Outside, and seen by nobody; alone with somebody who is not there; outside, and told something else
+    // than those who include it; in and out of a session of its own by turns. All members of a group told of
+    // somebody who is not there; the same where operations are one packet, so that none fails; two who parted
+    // from three, and came back in turns.
     for (gka, faults, seed) in [
         (Gka::Cliques, "lie", 500),
         (Gka::Cliques, "lie", 521),

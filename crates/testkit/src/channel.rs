@@ -1,10 +1,10 @@
-//! A group channel in memory: one total order of events, and for every process a queue of those that it has not
-//! been given yet.
+//! A group channel in memory: one total order of events, and for every process a queue of those that it has
+//! not been given yet.
 //!
 //! The order is made when something happens, not when it is delivered: what a process asks for takes the next
-//! position at once, and who is in the channel at that position sees it. Delivery is the driver's business and
-//! honest by itself: every process takes its events in their order. Whatever a server can do wrong is a method of
-//! its own.
+//! position at once, and who is in the channel at that position sees it. Delivery is the driver's business
+//! and honest by itself: every process takes its events in their order. Whatever a server can do wrong is a
+//! method of its own.
 //!
 //! ```
 //! use concilium_core::channel::{ChannelAction, ChannelEvent};
@@ -32,7 +32,8 @@ pub const MAX_EVENTS: u64 = 1_000_000;
 pub struct Delivery {
     /// Its place in the order, from zero.
     pub position: u64,
-    /// The place at which this process is shown it: another one than [`position`](Self::position) if the server swaps it.
+    /// The place at which this process is shown it: another one than [`position`](Self::position) if the
+    /// server swaps it.
     pub slot: u64,
     /// When it took that place.
     pub at: Time,
@@ -131,9 +132,9 @@ impl Channel {
         self.order.len() as u64
     }
 
-    /// The order from a position on, as it looks to who is in the channel throughout and is neither of those who
-    /// enter and leave: when each event took its place, and what it is. Nothing that a server loses on the way is
-    /// missing.
+    /// The order from a position on, as it looks to who is in the channel throughout and is neither of those
+    /// who enter and leave: when each event took its place, and what it is. Nothing that a server loses on
+    /// the way is missing.
     pub fn order_from(&self, position: u64) -> impl Iterator<Item = &(Time, ChannelEvent)> {
         self.order
             .iter()
@@ -340,7 +341,8 @@ impl Channel {
         })
     }
 
-    /// Takes the next event of a process out of its queue. A packet that the server loses comes out too, marked.
+    /// Takes the next event of a process out of its queue. A packet that the server loses comes out too,
+    /// marked.
     pub fn take(&mut self, who: &MemberId) -> Option<Delivery> {
         if self.swap_for.contains(who) {
             return None;
@@ -368,8 +370,8 @@ impl Channel {
         self.drop_to.remove(who);
     }
 
-    /// Delivers the next `count` events of the order twice, to everyone that they are still to be delivered to:
-    /// first those under way, then those to come.
+    /// Delivers the next `count` events of the order twice, to everyone that they are still to be delivered
+    /// to: first those under way, then those to come.
     pub fn duplicate(&mut self, count: usize) {
         let positions: BTreeSet<u64> = self
             .queues
@@ -405,8 +407,8 @@ impl Channel {
         self.packet(from, bytes, now)
     }
 
-    /// Sends the packet of this number again, from whom it came from, after `change`. None if there is no such
-    /// packet or `change` gives none.
+    /// Sends the packet of this number again, from whom it came from, after `change`. None if there is no
+    /// such packet or `change` gives none.
     pub fn replay(
         &mut self,
         number: usize,
@@ -419,8 +421,8 @@ impl Channel {
     }
 }
 
-/// The first two events change places: each is shown where the other was to be, so that a line which delivers so many
-/// places of the order delivers both or the one that comes first now.
+/// The first two events change places: each is shown where the other was to be, so that a line which delivers
+/// so many places of the order delivers both or the one that comes first now.
 fn swap_first_two(queue: &mut VecDeque<Delivery>) {
     queue.swap(0, 1);
     let (first, second) = (queue[0].slot, queue[1].slot);

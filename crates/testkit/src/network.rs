@@ -1,9 +1,9 @@
-//! Several real sessions over the [channel in memory](crate::channel), driven deterministically: the same seed and
-//! the same calls give the same run to the last byte.
+//! Several real sessions over the [channel in memory](crate::channel), driven deterministically: the same
+//! seed and the same calls give the same run to the last byte.
 //!
-//! Time stands still except in [`Network::advance`] and [`Network::run`], and nothing is delivered except by a
-//! call. Every process is driven as a careful driver would: after each input its state is saved, only then are
-//! its outputs taken and acted upon, and a timer that is due fires at once.
+//! Time stands still except in [`Network::advance`] and [`Network::run`], and nothing is delivered except by
+//! a call. Every process is driven as a careful driver would: after each input its state is saved, only then
+//! are its outputs taken and acted upon, and a timer that is due fires at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,8 +29,8 @@ pub const EPOCH: Time = Time::from_millis(1_000_000_000_000);
 /// without end reach it.
 const MAX_STEPS: usize = 100_000;
 
-/// The most times that a process is woken at one moment. Only a timer that is due again as soon as it has fired
-/// reaches it.
+/// The most times that a process is woken at one moment. Only a timer that is due again as soon as it has
+/// fired reaches it.
 const MAX_WAKE_UPS: usize = 100;
 
 /// Why a run cannot go on.
@@ -58,7 +58,8 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
-    /// The kind in one word, if it is only that a member cannot do what it was to do: as scenarios name a refusal.
+    /// The kind in one word, if it is only that a member cannot do what it was to do: as scenarios name a
+    /// refusal.
     #[must_use]
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
@@ -113,7 +114,8 @@ pub struct Held {
     pub snapshot: Zeroizing<Vec<u8>>,
     /// The position after the last event that it had been given.
     pub position: u64,
-    /// Whether it was then told less than the others, or told to leave: an eavesdropper would have listened on.
+    /// Whether it was then told less than the others, or told to leave: an eavesdropper would have listened
+    /// on.
     pub last_before_gap: bool,
 }
 
@@ -193,8 +195,8 @@ pub struct Conduct {
     pub keep_history: bool,
     /// Whether every process is restarted from its snapshot after each input. Nobody must notice.
     pub restart_always: bool,
-    /// Whether no process saves anything: for measuring what is sent, where most of the time would go into snapshots. Who
-    /// crashes has nothing to start again from.
+    /// Whether no process saves anything: for measuring what is sent, where most of the time would go into
+    /// snapshots. Who crashes has nothing to start again from.
     pub never_save: bool,
 }
 
@@ -411,8 +413,8 @@ impl<S: Sessions> NetworkOf<S> {
             .map_err(|_| NetworkError::Restore(who.clone()))
     }
 
-    /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before somebody asks into
-    /// the silence who is there (L-5).
+    /// Whether nothing is under way and, left alone, nobody would ask anything of the channel before somebody
+    /// asks into the silence who is there (L-5).
     ///
     /// # Errors
     /// A session does not come back from its snapshot, or its timers never rest.
@@ -466,8 +468,8 @@ impl<S: Sessions> NetworkOf<S> {
         Ok(answer)
     }
 
-    /// Starts a process from nothing, with other settings than the network's. The channel thinks no more of it than of a
-    /// restart: this is for members that are not in it.
+    /// Starts a process from nothing, with other settings than the network's. The channel thinks no more of
+    /// it than of a restart: this is for members that are not in it.
     ///
     /// # Errors
     /// There is no such process.
@@ -507,8 +509,8 @@ impl<S: Sessions> NetworkOf<S> {
         Ok(())
     }
 
-    /// A process is to vanish as by [`crash`](Self::crash) when it has saved its state so many times in all: between the
-    /// saving and whatever follows from it.
+    /// A process is to vanish as by [`crash`](Self::crash) when it has saved its state so many times in all:
+    /// between the saving and whatever follows from it.
     ///
     /// # Errors
     /// There is no such process.
@@ -541,8 +543,8 @@ impl<S: Sessions> NetworkOf<S> {
         self.tell_left(index)
     }
 
-    /// A process starts again from its last snapshot. While it ran, the channel has not noticed and it goes on
-    /// where it was; after a crash it is told that it is out.
+    /// A process starts again from its last snapshot. While it ran, the channel has not noticed and it goes
+    /// on where it was; after a crash it is told that it is out.
     ///
     /// # Errors
     /// The snapshot does not restore, or the process cannot go on.
@@ -551,8 +553,8 @@ impl<S: Sessions> NetworkOf<S> {
         self.restore_as(who, session)
     }
 
-    /// As [`restore`](Self::restore), from an older snapshot than the last, as of a disk that has lost what was written
-    /// to it.
+    /// As [`restore`](Self::restore), from an older snapshot than the last, as of a disk that has lost what
+    /// was written to it.
     ///
     /// # Errors
     /// As for [`restore`](Self::restore).
@@ -566,7 +568,8 @@ impl<S: Sessions> NetworkOf<S> {
         let crashed = self.processes[index].session.is_none();
         self.processes[index].session = Some(session);
         self.channel.set_reachable(who, true);
-        // Whoever starts again after a crash knows that it has lost its connection before it does anything else.
+        // Whoever starts again after a crash knows that it has lost its connection before it does anything
+        // else.
         if crashed && !self.channel.members().contains(who) {
             return self.tell_left(index);
         }
@@ -575,7 +578,8 @@ impl<S: Sessions> NetworkOf<S> {
 
     // The channel.
 
-    /// Delivers the next event of the order to everyone it is still to be delivered to. False if there is none.
+    /// Delivers the next event of the order to everyone it is still to be delivered to. False if there is
+    /// none.
     ///
     /// # Errors
     /// A process cannot go on.
@@ -645,9 +649,9 @@ impl<S: Sessions> NetworkOf<S> {
         Ok(())
     }
 
-    /// Moves time and delivers, as a healthy network would: every event reaches everyone half a broadcast latency
-    /// after it took its place in the order, before the timers of that moment. What is on its way at the end
-    /// stays queued.
+    /// Moves time and delivers, as a healthy network would: every event reaches everyone half a broadcast
+    /// latency after it took its place in the order, before the timers of that moment. What is on its way at
+    /// the end stays queued.
     ///
     /// # Errors
     /// A process cannot go on, or they never rest.
@@ -787,7 +791,8 @@ impl<S: Sessions> NetworkOf<S> {
         Ok(answer)
     }
 
-    /// Saves a process, then does what it asks for, then fires its timers that are due, and so on until it rests.
+    /// Saves a process, then does what it asks for, then fires its timers that are due, and so on until it
+    /// rests.
     fn pump(&mut self, index: usize) -> Result<(), NetworkError> {
         for _ in 0..MAX_WAKE_UPS {
             self.save(index)?;

@@ -30,7 +30,8 @@ fn is_allowed(parts: Parts, attacker: Attacker, attempt: Attempt, moment: Moment
     }
 }
 
-/// What every attacker of that row must be seen to do: else the attacks are badly made and the rest shows nothing.
+/// What every attacker of that row must be seen to do: else the attacks are badly made and the rest shows
+/// nothing.
 const MUST_SUCCEED: [(Attacker, Attempt, Moment); 8] = [
     (Attacker::Identity, Attempt::JoinAsVictim, Moment::Followed),
     (Attacker::Session, Attempt::Read, Moment::AtHand),

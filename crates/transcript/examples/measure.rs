@@ -1,4 +1,5 @@
-//! Prints what an insertion costs in time, for small and large transcripts: `cargo run --release --example measure`.
+//! Prints what an insertion costs in time, for small and large transcripts: `cargo run --release --example
+//! measure`.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,

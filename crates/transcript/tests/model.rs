@@ -1,5 +1,5 @@
-//! Random graphs in random orders, legal and illegal, against a model that computes everything from plain sets of
-//! ancestors.
+//! Random graphs in random orders, legal and illegal, against a model that computes everything from plain
+//! sets of ancestors.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -364,7 +364,8 @@ fn compare_timeline(model: &Model, timeline: &Timeline, order: &[usize]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// G-1 to G-8, A-30, A-31, A-32, A-34, A-18: any graph, in any order, with duplicates, gives what the model says.
+    /// G-1 to G-8, A-30, A-31, A-32, A-34, A-18: any graph, in any order, with duplicates, gives what the
+    /// model says.
     #[test]
     fn a34_g5_g8_any_order_of_arrival_gives_the_model(
         size in 1_usize..5,

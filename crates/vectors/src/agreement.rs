@@ -21,7 +21,8 @@ struct Party<G: GroupKeyAgreement> {
     source: Source,
 }
 
-/// `cliques.json` and `bd.json`: a group is established, takes somebody in, puts somebody out, and refreshes its keys.
+/// `cliques.json` and `bd.json`: a group is established, takes somebody in, puts somebody out, and refreshes
+/// its keys.
 pub(crate) fn operations<G: GroupKeyAgreement>(
     name: &str,
     make: fn(Identity, Arc<dyn Directory>) -> G,

@@ -1,7 +1,7 @@
 //! Worked examples of everything that concilium puts on the wire, for other programs to read.
 //!
-//! [`files`] makes them all. They follow from fixed seeds, so that each run makes the same ones. What stands in a file,
-//! docs/spec/vectors/README.md says.
+//! [`files`] makes them all. They follow from fixed seeds, so that each run makes the same ones. What stands
+//! in a file, docs/spec/vectors/README.md says.
 
 #![expect(
     clippy::expect_used,

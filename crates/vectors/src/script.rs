@@ -20,8 +20,8 @@ pub(crate) enum Step {
     Part(MemberId),
 }
 
-/// A course of a session in which the one who records stays from its inclusion to the end: some meet and talk, and then
-/// as the seed wants.
+/// A course of a session in which the one who records stays from its inclusion to the end: some meet and
+/// talk, and then as the seed wants.
 pub(crate) fn script(seed: u64, recorder: &MemberId) -> Vec<Step> {
     let mut dice = Source::new(seed);
     let alice = id("alice");

@@ -28,8 +28,8 @@ const FOR_TESTS: [&str; 8] = [
     "vectors",
 ];
 
-/// A crate that serves tests, and a driver that it may depend on: its target drives the relay's hub, which needs no
-/// socket.
+/// A crate that serves tests, and a driver that it may depend on: its target drives the relay's hub, which
+/// needs no socket.
 const FUZZED_DRIVER: (&str, &str) = ("fuzzing", "relay");
 
 /// Packages that bring a clock, a disk, a network, the system's randomness or an async runtime.

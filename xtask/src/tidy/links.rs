@@ -6,8 +6,8 @@ use super::tree::Tree;
 /// Where documentation comments link to the project's files, since docs.rs has no relative links to them.
 const REPOSITORY: &str = "https://github.com/concilium-rs/concilium/blob/main/";
 
-/// Finds links to files or folders that do not exist: relative ones in Markdown files, and links to the repository in
-/// Rust files.
+/// Finds links to files or folders that do not exist: relative ones in Markdown files, and links to the
+/// repository in Rust files.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".rs")) {

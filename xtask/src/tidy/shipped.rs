@@ -20,8 +20,8 @@ const LENIENT: [&str; 4] = [
 
 const PLACE: &str = "crates/cli/Cargo.toml";
 
-/// What cargo links into the program as it is shipped: a line for each package, with its name first and its features
-/// after the last bar.
+/// What cargo links into the program as it is shipped: a line for each package, with its name first and its
+/// features after the last bar.
 pub(super) fn linked() -> Result<String> {
     Tool::cargo("tree --locked --package concilium-cli --no-default-features --edges normal --prefix none")
         .args(["--format", "{p}|{f}", "--manifest-path"])

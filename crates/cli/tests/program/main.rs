@@ -1,5 +1,5 @@
-//! The program as its users have it: processes, pipes, exit codes. Every wait is for something that must come, and
-//! has an end.
+//! The program as its users have it: processes, pipes, exit codes. Every wait is for something that must
+//! come, and has an end.
 
 #![allow(
     clippy::unwrap_used,

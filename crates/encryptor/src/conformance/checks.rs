@@ -195,8 +195,8 @@ pub fn m04_a16_nothing_repeats_after_a_crash<E: MessageEncryptor>() {
     }
 }
 
-/// M-4, A-16: two members with one randomness, as two devices that started from one image, do not encrypt with
-/// one key stream.
+/// M-4, A-16: two members with one randomness, as two devices that started from one image, do not encrypt
+/// with one key stream.
 pub fn m04_a16_members_with_the_same_randomness_share_no_key<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let packets = [
@@ -353,8 +353,9 @@ fn of_kind(kind: Kind) -> Content {
     }
 }
 
-/// M-9: a finish that names a control key is its author's last word by its first key. What comes after is signed with
-/// the other one, is an acknowledgement or a control message, and opens once the finish is taken. All of it is exported.
+/// M-9: a finish that names a control key is its author's last word by its first key. What comes after is
+/// signed with the other one, is an acknowledgement or a control message, and opens once the finish is taken.
+/// All of it is exported.
 pub fn m09_a_finish_names_the_key_that_signs_from_then_on<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let first = *Group::signing("alice").verifying_key();
@@ -400,7 +401,8 @@ pub fn m09_a_finish_names_the_key_that_signs_from_then_on<E: MessageEncryptor>()
     assert!(!bob.open(&plain.packet).unwrap().retires, "it names no key");
 }
 
-/// M-9, A-15: whoever has a published key can do nothing that its owner does with the other one, nor name another.
+/// M-9, A-15: whoever has a published key can do nothing that its owner does with the other one, nor name
+/// another.
 pub fn m09_a15_a_published_key_signs_nothing_as_the_control_key<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let control = control_key(&mut alice, 1);
@@ -609,8 +611,8 @@ pub fn a35_only_members_get_an_encryptor<E: MessageEncryptor>() {
     );
 }
 
-/// A-35, G-4: with the group's secret, but as an author whom the group does not have, or for readers whom it does
-/// not have: refused.
+/// A-35, G-4: with the group's secret, but as an author whom the group does not have, or for readers whom it
+/// does not have: refused.
 pub fn a35_strangers_and_other_readers_are_refused<E: MessageEncryptor>() {
     let groups: [&[&str]; 4] = [
         &["alice", "bob", "carol", "eve"],

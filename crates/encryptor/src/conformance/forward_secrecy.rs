@@ -1,4 +1,5 @@
-//! The checks for encryptors that erase keys (M-8): each panics where the encryptor breaks the rule in its name.
+//! The checks for encryptors that erase keys (M-8): each panics where the encryptor breaks the rule in its
+//! name.
 
 use crate::{Content, Kind, MessageEncryptor, OpenError, Sealed};
 
@@ -7,7 +8,8 @@ use super::group::seal;
 
 const USUAL: Group = Group::USUAL;
 
-/// No encryptor of these winds further than this at once. A burst of this size is more than any channel reorders.
+/// No encryptor of these winds further than this at once. A burst of this size is more than any channel
+/// reorders.
 const FAR: usize = 4096;
 
 fn says(body: &str) -> Content {
@@ -61,8 +63,8 @@ pub fn m08_messages_open_in_any_order<E: MessageEncryptor>() {
     }
 }
 
-/// M-8, A-20: once everybody has a message, it opens neither for those who have it nor from anything that they stored
-/// since; nor does what its author wrote before. Later messages do.
+/// M-8, A-20: once everybody has a message, it opens neither for those who have it nor from anything that
+/// they stored since; nor does what its author wrote before. Later messages do.
 pub fn m08_a20_what_everybody_has_opens_from_no_export<E: MessageEncryptor>() {
     let mut group: Vec<E> = USUAL.all();
     let sealed = sealed(&mut group[0], 6);
@@ -87,8 +89,8 @@ pub fn m08_a20_what_everybody_has_opens_from_no_export<E: MessageEncryptor>() {
     }
 }
 
-/// M-8: what was skipped opens when it comes after all, unless everybody has what its author wrote later, which says
-/// that nobody waits for it.
+/// M-8: what was skipped opens when it comes after all, unless everybody has what its author wrote later,
+/// which says that nobody waits for it.
 pub fn m08_skipped_messages_open_until_everybody_is_past_them<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let sealed = sealed(&mut alice, 8);
@@ -102,8 +104,9 @@ pub fn m08_skipped_messages_open_until_everybody_is_past_them<E: MessageEncrypto
     }
 }
 
-/// M-8, G-3: two messages from one place of a chain, as a process makes that was restored from an old state, are both
-/// read by whoever has not seen that everybody has one, so that nobody builds on what others cannot read.
+/// M-8, G-3: two messages from one place of a chain, as a process makes that was restored from an old state,
+/// are both read by whoever has not seen that everybody has one, so that nobody builds on what others cannot
+/// read.
 pub fn m08_two_stories_are_both_readable<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let mut carol: E = USUAL.member("carol");
@@ -135,7 +138,8 @@ pub fn m08_what_everybody_has_is_recognised<E: MessageEncryptor>() {
     }
 }
 
-/// M-8, A-19: a message too far ahead is refused, changes nothing, and opens once enough of the others have come.
+/// M-8, A-19: a message too far ahead is refused, changes nothing, and opens once enough of the others have
+/// come.
 pub fn m08_a19_skips_are_bounded<E: MessageEncryptor>() {
     let (mut alice, mut bob): (E, E) = (USUAL.member("alice"), USUAL.member("bob"));
     let sealed = sealed(&mut alice, FAR + 1);

@@ -1,5 +1,5 @@
-//! Corrupt members, and thieves of identity keys. Packets of a founding of n: the initial one is number 0, the hellos are 1 to
-//! n - 1, and n that tell links follow.
+//! Corrupt members, and thieves of identity keys. Packets of a founding of n: the initial one is number 0,
+//! the hellos are 1 to n - 1, and n that tell links follow.
 
 use super::*;
 use concilium_core::wire;
@@ -149,7 +149,8 @@ fn a05_b6_no_contribution_is_cancelled_by_others() {
 
 #[test]
 fn a05_a06_b4_two_who_shift_their_links_against_each_other_are_found_by_all() {
-    // The differences still close the ring; what members 0 and 2 hold is not what they would compute of each other.
+    // The differences still close the ring; what members 0 and 2 hold is not what they would compute of each
+    // other.
     let shift = |group: &Group, echo: &Echo, back: bool| {
         altered(group, echo, |content| {
             let links = links(content).unwrap();

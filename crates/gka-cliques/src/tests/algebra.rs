@@ -50,8 +50,8 @@ impl Record {
         self.secrets.push((*point, group.members.clone()));
     }
 
-    /// All points that one member can compute by multiplying one point of the wire by a scalar, a quotient of two
-    /// scalars, or the inverse of one.
+    /// All points that one member can compute by multiplying one point of the wire by a scalar, a quotient of
+    /// two scalars, or the inverse of one.
     fn computable(&self, who: &MemberId) -> BTreeSet<[u8; 32]> {
         let held: Vec<Scalar> = self.scalars[who]
             .iter()

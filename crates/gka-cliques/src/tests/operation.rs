@@ -97,7 +97,8 @@ fn a37_lengths_that_lie_are_refused() {
     let mut group = established(2);
     let packet = group.propose(&name(0), &names(0..2)).unwrap();
     let echo = group.echo(&name(0), packet);
-    // A downflow of two elements: their length in bytes is 64, told in one byte after base, variant and nonce.
+    // A downflow of two elements: their length in bytes is 64, told in one byte after base, variant and
+    // nonce.
     let at = 1 + 32 + 1 + 32;
     for lie in [
         &[252, 0xff, 0xff, 0xff, 0x7f][..],

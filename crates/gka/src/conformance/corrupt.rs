@@ -1,5 +1,5 @@
-//! Operations in which members send what no honest member would, for the tests of key agreements whose packets are those of
-//! [`crate::signed`].
+//! Operations in which members send what no honest member would, for the tests of key agreements whose
+//! packets are those of [`crate::signed`].
 
 use std::collections::BTreeMap;
 
@@ -43,8 +43,8 @@ pub fn run_corrupted<G: GroupKeyAgreement>(
     })
 }
 
-/// The same with a packet for its author and one for everybody else: a corrupt author goes on as if it had said what it
-/// should.
+/// The same with a packet for its author and one for everybody else: a corrupt author goes on as if it had
+/// said what it should.
 pub fn run_lying<G: GroupKeyAgreement>(
     group: &mut Group<G>,
     by: usize,
@@ -92,8 +92,8 @@ pub fn nobody_finishes(ends: &Ends) {
     assert!(!ends.values().any(|end| *end == Reaction::Finished), "{ends:?}");
 }
 
-/// Where the values of 32 bytes start in a payload: elements, keys, hashes, nonces, MACs. From the end all of them are as far
-/// apart as they are long.
+/// Where the values of 32 bytes start in a payload: elements, keys, hashes, nonces, MACs. From the end all of
+/// them are as far apart as they are long.
 fn places(payload: &[u8]) -> impl Iterator<Item = usize> {
     (1..=payload.len() / 32).map(|n| payload.len() - 32 * n)
 }
@@ -103,11 +103,12 @@ fn payload<G: GroupKeyAgreement>(group: &Group<G>, echo: &Echo) -> Vec<u8> {
     opened.expect("a signed packet").into_parts().2
 }
 
-/// each value of 32 bytes that one run of an operation sends, in the place of each that another run sends: of the
-/// same people, in the same session or in another one. The author of the packet vouches for it and goes on. No honest
-/// member finishes.
+/// each value of 32 bytes that one run of an operation sends, in the place of each that another run
+/// sends: of the same people, in the same session or in another one. The author of the packet vouches for it
+/// and goes on. No honest member finishes.
 ///
-/// For operations of several packets, which take everybody's confirmation. Returns how many splices were tried.
+/// For operations of several packets, which take everybody's confirmation. Returns how many splices were
+/// tried.
 ///
 /// # Panics
 /// Somebody finishes.

@@ -79,8 +79,8 @@ pub struct Member<G: GroupKeyAgreement> {
 }
 
 impl<G: GroupKeyAgreement> Member<G> {
-    /// Everything that this member keeps, as bytes: to compare before and after. State, proposal, operation, and what
-    /// was announced.
+    /// Everything that this member keeps, as bytes: to compare before and after. State, proposal, operation,
+    /// and what was announced.
     #[must_use]
     pub fn export(&self) -> Vec<Vec<u8>> {
         let state = self.state.as_ref().map(|state| state.export());
@@ -176,8 +176,8 @@ pub trait Make<G>: Fn(Identity, Arc<dyn Directory>) -> G {}
 impl<G, F: Fn(Identity, Arc<dyn Directory>) -> G> Make<G> for F {}
 
 impl<G: GroupKeyAgreement> Group<G> {
-    /// `n` people who know each other's identity keys, in the channel of the session "tea", the first of them in
-    /// the session. Announcements have been made and learned (K-14).
+    /// `n` people who know each other's identity keys, in the channel of the session "tea", the first of them
+    /// in the session. Announcements have been made and learned (K-14).
     #[must_use]
     pub fn new(n: usize, seed: u64, make: impl Make<G>) -> Self {
         Self::named("tea", n, seed, make)
@@ -213,8 +213,8 @@ impl<G: GroupKeyAgreement> Group<G> {
         group
     }
 
-    /// These people announce what they can be included by, and everyone else learns it (K-14): as whoever enters a
-    /// channel does, and everyone in it when somebody enters.
+    /// These people announce what they can be included by, and everyone else learns it (K-14): as whoever
+    /// enters a channel does, and everyone in it when somebody enters.
     pub fn announce(&mut self, people: &MemberSet) {
         let everyone: Vec<MemberId> = self.people.keys().cloned().collect();
         for from in people.iter().filter(|from| everyone.contains(from)) {
@@ -262,9 +262,11 @@ impl<G: GroupKeyAgreement> Group<G> {
         }
     }
 
-    /// Has `by` propose that the session's members be `after`. The packet is returned, and not on the channel yet.
+    /// Has `by` propose that the session's members be `after`. The packet is returned, and not on the channel
+    /// yet.
     ///
-    /// Whoever is to be included has just entered the channel and announced itself: an announcement may serve once.
+    /// Whoever is to be included has just entered the channel and announced itself: an announcement may serve
+    /// once.
     ///
     /// # Errors
     /// The key agreement's.
@@ -395,8 +397,8 @@ impl<G: GroupKeyAgreement> Group<G> {
             .collect()
     }
 
-    /// Runs an operation with an honest channel and honest members; `watch` sees the group before each packet is
-    /// delivered to all of `after`, and the packet. Returns each member's reaction to the last packet.
+    /// Runs an operation with an honest channel and honest members; `watch` sees the group before each packet
+    /// is delivered to all of `after`, and the packet. Returns each member's reaction to the last packet.
     pub fn run_watched(
         &mut self,
         by: &MemberId,
@@ -425,7 +427,8 @@ impl<G: GroupKeyAgreement> Group<G> {
             for who in after {
                 let reaction = self.deliver(who, &echo);
                 if reaction == Reaction::Finished {
-                    // The chain goes on from the final packet (O-5); what it is exactly is not our matter here.
+                    // The chain goes on from the final packet (O-5); what it is exactly is not our matter
+                    // here.
                     self.parent = echo.id;
                     self.chain = ChainHash::from_bytes(*echo.id.as_bytes());
                     self.members = after.clone();
@@ -437,8 +440,8 @@ impl<G: GroupKeyAgreement> Group<G> {
         reactions
     }
 
-    /// Runs an operation that must succeed, for all at the same packet, and checks that everyone holds the same
-    /// keys (K-7).
+    /// Runs an operation that must succeed, for all at the same packet, and checks that everyone holds the
+    /// same keys (K-7).
     pub fn run(&mut self, by: &MemberId, after: &MemberSet) {
         let reactions = self.run_watched(by, after, |_, _| {});
         for (who, reaction) in &reactions {

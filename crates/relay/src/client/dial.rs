@@ -49,7 +49,8 @@ impl Target {
         })
     }
 
-    /// Connects, says hello, and waits for the welcome: the socket, and the longest packet that the relay takes.
+    /// Connects, says hello, and waits for the welcome: the socket, and the longest packet that the relay
+    /// takes.
     pub(super) async fn dial(
         &self,
         member: &MemberId,

@@ -1,5 +1,5 @@
-//! The relay and its client over real sockets, on the loopback interface only. Nothing here sleeps to be in time:
-//! tests wait for events, with a limit that only a hang reaches.
+//! The relay and its client over real sockets, on the loopback interface only. Nothing here sleeps to be in
+//! time: tests wait for events, with a limit that only a hang reaches.
 
 #[cfg(test)]
 mod channel;

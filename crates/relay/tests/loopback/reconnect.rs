@@ -82,8 +82,8 @@ async fn a_client_comes_back_after_the_relay_was_restarted_on_its_port() {
     assert_eq!(relay.stats().packets_in, 1);
 }
 
-/// Passes bytes on to a relay. Told to, it drops the connection towards the client, while the relay hears nothing
-/// of that and keeps its end.
+/// Passes bytes on to a relay. Told to, it drops the connection towards the client, while the relay hears
+/// nothing of that and keeps its end.
 async fn proxy(relay: SocketAddr) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -126,8 +126,8 @@ async fn a_client_displaces_its_dead_predecessor_and_nothing_of_the_past_arrives
     // Long before the relay could notice by silence.
     assert_eq!(bob.event().await, left);
     assert_eq!(bob.event().await, entered);
-    // The client is connected and in again, but its driver has not heard of it: what it asks for now belongs to
-    // the stay that is over.
+    // The client is connected and in again, but its driver has not heard of it: what it asks for now belongs
+    // to the stay that is over.
     let stale = ChannelAction::Send {
         bytes: b"of the past".to_vec(),
     };

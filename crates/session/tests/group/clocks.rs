@@ -8,8 +8,8 @@ use crate::{MINUTE, change, group, same};
 
 const TEN_YEARS_MS: i64 = 10 * 365 * 24 * 3600 * 1000;
 
-/// What somebody who looks at a session sees, warnings left out: the members, what was said in which order, and how many
-/// operations came to which end.
+/// What somebody who looks at a session sees, warnings left out: the members, what was said in which order,
+/// and how many operations came to which end.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     members: String,
@@ -32,8 +32,8 @@ fn seen(net: &Net, who: &str) -> Seen {
     }
 }
 
-/// A conversation with changes of members; `meanwhile` is called between any two steps, while no operation runs: whoever
-/// believes that one has taken years gives it up (O-11), and may.
+/// A conversation with changes of members; `meanwhile` is called between any two steps, while no operation
+/// runs: whoever believes that one has taken years gives it up (O-11), and may.
 fn live(mut meanwhile: impl FnMut(&mut Net, usize)) -> Net {
     let mut net = group(3, 1, 42);
     let mut step = 0;

@@ -84,8 +84,9 @@ fn meet_again(net: &mut Net, case: &str) {
     }
 }
 
-/// Each member in turn vanishes with each save of its state, nothing of what follows leaves, and it starts again from
-/// that state, from one that is a few saves older, or from nothing: all find together, and nobody is accused of anything.
+/// Each member in turn vanishes with each save of its state, nothing of what follows leaves, and it starts
+/// again from that state, from one that is a few saves older, or from nothing: all find together, and nobody
+/// is accused of anything.
 #[test]
 fn a29_t03_t12_a_crash_at_every_save_and_all_converge() {
     let keep = Conduct {
@@ -123,8 +124,8 @@ fn a29_t03_t12_a_crash_at_every_save_and_all_converge() {
     assert!(cases > 120, "{cases}");
 }
 
-/// A process that starts again in place, with its connection kept by its transport, from each state that it ever saved
-/// last: nobody notices, wherever it is.
+/// A process that starts again in place, with its connection kept by its transport, from each state that it
+/// ever saved last: nobody notices, wherever it is.
 #[test]
 fn a29_k13_a_restart_in_place_at_every_step_changes_nothing() {
     let run = |restart_always| {

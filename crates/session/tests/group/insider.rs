@@ -119,7 +119,8 @@ fn misses(net: &Net, who: &str) -> bool {
     warnings.any(|warning| warning.kind == WarningKind::MissingParents && warning.members == set("mallory"))
 }
 
-/// The others talk with each other, and everything of theirs is seen and acknowledged by both, whatever waits.
+/// The others talk with each other, and everything of theirs is seen and acknowledged by both, whatever
+/// waits.
 fn others_go_on(net: &mut Net, case: &str) {
     for who in OTHERS {
         say(net, who, &format!("{who} goes on, {case}"));
@@ -253,8 +254,8 @@ fn a30_a_parent_in_the_future_is_waited_for() {
     others_go_on(&mut net, "after it is said");
 }
 
-/// More messages whose parents do not exist than one author may have waiting: the rest is dropped and reported, what waits
-/// is bounded, and what the others say goes straight by.
+/// More messages whose parents do not exist than one author may have waiting: the rest is dropped and
+/// reported, what waits is bounded, and what the others say goes straight by.
 #[test]
 fn a30_a39_more_than_the_quota_is_dropped_and_nobody_else_suffers() {
     let net = group(33);

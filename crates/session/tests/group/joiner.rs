@@ -19,7 +19,8 @@ fn is_provisional(net: &Net, who: &str) -> bool {
     net.session(&id(who)).unwrap().is_provisional()
 }
 
-/// With everybody honest: what the joiner was told is provisional until the last of the others has confirmed it.
+/// With everybody honest: what the joiner was told is provisional until the last of the others has confirmed
+/// it.
 #[test]
 fn a26_o08_o10_what_a_joiner_is_told_is_provisional_until_all_have_confirmed() {
     let mut net = group(3, 1, 26);
@@ -37,8 +38,8 @@ fn a26_o08_o10_what_a_joiner_is_told_is_provisional_until_all_have_confirmed() {
     assert_eq!(warned(&net, "dave"), [].into());
 }
 
-/// A member proposes to include Dave from a place that never was, or once was: nobody else goes along, so it comes to
-/// nothing, and the session is as it was.
+/// A member proposes to include Dave from a place that never was, or once was: nobody else goes along, so it
+/// comes to nothing, and the session is as it was.
 #[test]
 fn a26_o08_a_member_alone_cannot_bring_a_joiner_in_from_nowhere() {
     let mut net = group(3, 1, 27);
@@ -89,8 +90,8 @@ fn a26_o08_a_member_alone_cannot_bring_a_joiner_in_from_nowhere() {
                 "{case}: {who} is told that Alice lies where that can be known"
             );
         }
-        // And he can still be brought in from where they are: from the next place of the chain on if he was misled at
-        // this one, for he takes it for an old one now (O-7).
+        // And he can still be brought in from where they are: from the next place of the chain on if he was
+        // misled at this one, for he takes it for an old one now (O-7).
         for _ in 0..2 {
             if !same(&net, &["alice", "bob", "carol", "dave"]) {
                 change(&mut net, "bob", Change::include([id("dave")]));
@@ -115,8 +116,9 @@ fn again(net: &Net) -> Net {
     other
 }
 
-/// The server shows Dave somebody who is not there just before the last packet, so that the same operation leads him to
-/// another place of the chain. He learns of it from the first confirmation, and the others from his.
+/// The server shows Dave somebody who is not there just before the last packet, so that the same operation
+/// leads him to another place of the chain. He learns of it from the first confirmation, and the others from
+/// his.
 #[test]
 fn a26_o01_o10_a_joiner_led_to_another_place_of_the_chain_warns_and_is_warned() {
     let begin = || {
@@ -168,8 +170,8 @@ fn a26_o01_o10_a_joiner_led_to_another_place_of_the_chain_warns_and_is_warned() 
     assert_eq!(accused.unwrap().members, set("dave"), "and named");
 }
 
-/// With a key agreement of one packet a lying member can bring him in without the others: he is in a session that
-/// nobody confirms.
+/// With a key agreement of one packet a lying member can bring him in without the others: he is in a session
+/// that nobody confirms.
 #[test]
 fn a26_o08_o10_a_joiner_brought_in_by_one_packet_from_nowhere_is_warned_in_time() {
     let members = ["alice", "bob", "carol", "dave"].map(id);

@@ -1,5 +1,5 @@
-//! Whole sessions against servers and members that do what they should not, by the ids in `docs/security.md`: real keys,
-//! the default cipher, and every case of what the row speaks of.
+//! Whole sessions against servers and members that do what they should not, by the ids in `docs/security.md`:
+//! real keys, the default cipher, and every case of what the row speaks of.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +45,8 @@ const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The first `inside` of [`NAMES`] in a session and at rest; the next `outside` of them have a process and no more.
+/// The first `inside` of [`NAMES`] in a session and at rest; the next `outside` of them have a process and no
+/// more.
 fn group(inside: usize, outside: usize, seed: u64) -> Net {
     group_with(inside, outside, seed, Settings::default(), Conduct::default())
 }
@@ -209,7 +210,8 @@ fn subset<'n>(names: &[&'n str], mask: usize) -> Vec<&'n str> {
         .collect()
 }
 
-/// Everyone who takes somebody for a fellow member that stands elsewhere in the chain knows that something is wrong.
+/// Everyone who takes somebody for a fellow member that stands elsewhere in the chain knows that something is
+/// wrong.
 fn all_who_are_deceived_are_warned(net: &Net, names: &[&str], case: &str) {
     for one in names {
         let session = net.session(&id(one)).unwrap();

@@ -34,7 +34,8 @@ impl<T, const N: usize> First<T> for [T; N] {
     }
 }
 
-/// All who stand at one place are together; whoever was led elsewhere is warned within four full-ack intervals.
+/// All who stand at one place are together; whoever was led elsewhere is warned within four full-ack
+/// intervals.
 fn judge(net: &mut Net, shown_alike: bool, case: &str) {
     net.run(MINUTE * 4).unwrap();
     all_who_are_deceived_are_warned(net, &TRIO, case);
@@ -97,7 +98,8 @@ fn a24_a25_each_member_is_shown_some_of_two_proposals_and_a_message_some_twice()
                 }
             }
         }
-        // A proposal that nobody is shown is made again (T-14), so what is shown of the rest does not decide alone.
+        // A proposal that nobody is shown is made again (T-14), so what is shown of the rest does not decide
+        // alone.
         judge(&mut net, false, &format!("{masks:#o}"));
         if alike {
             assert!(
@@ -199,7 +201,8 @@ fn a25_m01_the_final_packet_reaches_every_subset() {
                         "{case}: {kinds:?}"
                     );
                 }
-                // Whoever was in the session before and saw another end than others is warned, on either side.
+                // Whoever was in the session before and saw another end than others is warned, on either
+                // side.
                 let on = |side: &[&str]| side.iter().any(|who| old.contains(who));
                 if on(&reached) && on(&missed) {
                     assert!(old.iter().all(|who| warned.contains(who)), "{case}: {warned:?}");
@@ -215,7 +218,8 @@ fn a25_m01_the_final_packet_reaches_every_subset() {
     assert_eq!(cases, 2 * (4 + 8 + 16));
 }
 
-/// An insider says something and says goodbye, neither after the other, and readers are shown them in different orders.
+/// An insider says something and says goodbye, neither after the other, and readers are shown them in
+/// different orders.
 #[test]
 fn a35_data_beside_its_authors_finish_is_noticed_in_any_order() {
     let mut net = group(3, 0, 35);
@@ -232,7 +236,8 @@ fn a35_data_beside_its_authors_finish_is_noticed_in_any_order() {
             show(&mut net, who, packet_of("alice", packet.clone()));
         }
     }
-    // Whoever has read the one first finds that alice goes two ways; whoever has read her goodbye takes nothing more.
+    // Whoever has read the one first finds that alice goes two ways; whoever has read her goodbye takes
+    // nothing more.
     assert!(net.session(&id("bob")).unwrap().message(&said).is_some());
     assert!(warned(&net, "bob").contains(&WarningKind::AuthorFork));
     assert!(net.session(&id("carol")).unwrap().message(&said).is_none());

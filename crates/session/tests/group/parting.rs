@@ -37,8 +37,8 @@ struct Parting {
     sent: Vec<Vec<u8>>,
 }
 
-/// Carol parts. If it is named, a process starts again, in place, from what it has saved last, when it has saved so many
-/// times: all that it asked for since is asked for again.
+/// Carol parts. If it is named, a process starts again, in place, from what it has saved last, when it has
+/// saved so many times: all that it asked for since is asked for again.
 fn part(conduct: Conduct, restart: Option<(&str, usize)>) -> Parting {
     let mut settings = Settings::default();
     settings.deniable = true;
@@ -129,7 +129,8 @@ impl Parting {
         published
     }
 
-    /// Data that the published key signs, in place of Carol: after these messages, or as if nothing had been said since.
+    /// Data that the published key signs, in place of Carol: after these messages, or as if nothing had been
+    /// said since.
     fn forged(&self, parents: Option<Vec<MessageId>>) -> Vec<u8> {
         let mut forger = self.lying("carol", &self.before[2]);
         let mut random = seeded(10);
@@ -148,8 +149,8 @@ impl Parting {
         Session::restore(gka, copy.name().clone(), copy.settings().clone(), snapshot).unwrap()
     }
 
-    /// What the published key signs is refused by those who were told of it when they start again, be it said to come
-    /// before the finish or after all that Carol has said.
+    /// What the published key signs is refused by those who were told of it when they start again, be it said
+    /// to come before the finish or after all that Carol has said.
     fn assert_forgeries_are_refused(&self, published: &[u8], case: &str) {
         let alice = self.lying("alice", self.told[0].as_ref().unwrap());
         assert!(alice.reads(published).is_some());
@@ -175,8 +176,9 @@ impl Parting {
     }
 }
 
-/// At each step of a deniable parting the one who parts, or one of the others, starts again and goes on to the same end:
-/// nobody is warned, the key is published once, or again in the same packet, and what it signs from then on is refused.
+/// At each step of a deniable parting the one who parts, or one of the others, starts again and goes on to
+/// the same end: nobody is warned, the key is published once, or again in the same packet, and what it signs
+/// from then on is refused.
 #[test]
 fn m09_a15_a29_a_restart_at_every_step_of_a_deniable_parting_ends_the_same() {
     let undisturbed = part(Conduct::default(), None);
@@ -205,8 +207,8 @@ fn m09_a15_a29_a_restart_at_every_step_of_a_deniable_parting_ends_the_same() {
     }
 }
 
-/// All processes start again whenever they have saved something, before anything that follows from it has left: among
-/// that is the moment when the finish is fully acknowledged and the key is not out yet.
+/// All processes start again whenever they have saved something, before anything that follows from it has
+/// left: among that is the moment when the finish is fully acknowledged and the key is not out yet.
 #[test]
 fn m09_k13_a_restart_before_anything_leaves_ends_a_deniable_parting_the_same() {
     let published = part(Conduct::default(), None).assert_good("no restart");

@@ -87,7 +87,8 @@ fn play(net: &Net, n: usize, last: &ChannelEvent, ends: &[End]) -> Vec<Process> 
     sessions
 }
 
-/// Two aborts, a leave and the final packet, by everybody and in every order: the first of them decides, for everyone.
+/// Two aborts, a leave and the final packet, by everybody and in every order: the first of them decides, for
+/// everyone.
 #[test]
 fn a27_o11_t05_every_interleaving_has_one_winner_for_all() {
     let mut cases = 0;

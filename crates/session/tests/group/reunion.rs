@@ -205,8 +205,8 @@ fn t17_whoever_is_alone_looks_for_others_less_and_less_often() {
     assert_eq!(members(&net, "alice"), "alice");
 }
 
-/// Carol enters and is told, at once, of somebody who is not there. Whoever sees other members in the channel names every
-/// operation otherwise (O-1), and takes part in none.
+/// Carol enters and is told, at once, of somebody who is not there. Whoever sees other members in the channel
+/// names every operation otherwise (O-1), and takes part in none.
 fn told_of_dave(net: &mut Net, who: &[&str]) {
     net.command(&id("carol"), |session, cx| session.join(cx))
         .unwrap()

@@ -18,8 +18,8 @@ fn auto_include() -> Settings {
     settings
 }
 
-/// Whatever a server can make up out of its own mind: enters, leaves, and packets in everybody's name, those of a group
-/// with other keys under the same names among them.
+/// Whatever a server can make up out of its own mind: enters, leaves, and packets in everybody's name, those
+/// of a group with other keys under the same names among them.
 fn made_up(net: &Net) -> Vec<ChannelEvent> {
     let mut events = vec![
         ChannelEvent::Left,
@@ -91,8 +91,8 @@ fn a22_k15_t03_what_the_server_makes_up_changes_nobodys_members() {
     }
 }
 
-/// A group whose server lies to some of them, and is honest otherwise. What changes then, members have proposed and all
-/// accepted; whoever was told otherwise finds out.
+/// A group whose server lies to some of them, and is honest otherwise. What changes then, members have
+/// proposed and all accepted; whoever was told otherwise finds out.
 #[test]
 fn a22_members_change_by_operations_of_members_alone() {
     let lies = [

@@ -16,7 +16,8 @@ enum Fate {
     Silent,
 }
 
-/// Plays an operation with one of its packets meeting its fate; false if it has no such packet. Tells who sent it.
+/// Plays an operation with one of its packets meeting its fate; false if it has no such packet. Tells who
+/// sent it.
 fn play(net: &mut Net, number: usize, fate: Fate) -> Option<String> {
     let mut seen = 0;
     loop {
@@ -140,7 +141,8 @@ fn a28_o11_t14_every_packet_of_an_operation_is_lost_bent_late_or_its_senders_las
             }
         }
     }
-    // An initial packet, the upflow, the downflow, and what each member confirms; one packet where nobody comes.
+    // An initial packet, the upflow, the downflow, and what each member confirms; one packet where nobody
+    // comes.
     assert!(
         met[0] >= 5 && met[4] == 1 && met[8] == 1 && met[12] >= 3,
         "{met:?}"
@@ -157,7 +159,8 @@ impl Superset for concilium_core::MemberSet {
     }
 }
 
-/// Each member in turn says nothing from the first packet on: the operation ends at its deadline, the session goes on.
+/// Each member in turn says nothing from the first packet on: the operation ends at its deadline, the session
+/// goes on.
 #[test]
 fn a28_k10_each_member_in_turn_is_silent_through_an_operation_and_can_be_put_out() {
     for silent in ["bob", "carol", "dave"] {

@@ -1,4 +1,5 @@
-//! A key agreement and a cipher with a bug in them, in the one or the other. The member bob has it, or everyone.
+//! A key agreement and a cipher with a bug in them, in the one or the other. The member bob has it, or
+//! everyone.
 
 use std::cell::Cell;
 use std::rc::Rc;

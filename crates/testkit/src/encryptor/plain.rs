@@ -133,7 +133,8 @@ impl MessageEncryptor for Plain {
 mod tests {
     use super::*;
 
-    // What speaks of secrecy, of padding, of insiders and of damage on disk is not for it; the rest of the contract is.
+    // What speaks of secrecy, of padding, of insiders and of damage on disk is not for it; the rest of the
+    // contract is.
     concilium_encryptor::encryptor_conformance! { @test Plain;
         a04_broken_randomness_is_an_error_and_changes_nothing,
         a09_contents_are_never_confused,

@@ -1,5 +1,5 @@
-//! A key agreement as different from the default as can be: one member decides, all operations are one packet, and
-//! who joins is included by what it announced (K-14).
+//! A key agreement as different from the default as can be: one member decides, all operations are one
+//! packet, and who joins is included by what it announced (K-14).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,8 +25,8 @@ const DERIVE: &str = "concilium testkit 2026-11 dictator keys";
 
 /// A key agreement in which the proposer chooses the secret and encrypts it to every member's announced key.
 ///
-/// No member but the proposer contributes, so it is nothing for people who do not trust each other's machines; but
-/// it meets the contract.
+/// No member but the proposer contributes, so it is nothing for people who do not trust each other's
+/// machines; but it meets the contract.
 pub struct Dictator {
     identity: Identity,
     directory: Arc<dyn Directory>,

@@ -14,8 +14,8 @@ use concilium_core::testing::{
     rng::{self, Broken},
 };
 
-/// Runs an operation up to its packet number `at`, which nobody has received yet. Beside it, what its author would have
-/// sent with other random numbers. None if the operation has fewer packets.
+/// Runs an operation up to its packet number `at`, which nobody has received yet. Beside it, what its author
+/// would have sent with other random numbers. None if the operation has fewer packets.
 fn up_to<G: GroupKeyAgreement>(
     make: impl Make<G>,
     (by, after): &(usize, MemberSet),
@@ -45,9 +45,9 @@ fn up_to<G: GroupKeyAgreement>(
     Some((group, echo, other))
 }
 
-/// a packet in our name that is not what we sent was made with our stolen identity key. Whatever else it says, be
-/// it what we would have sent with other random numbers, and to whatever keys it leads the others: we do not go on with
-/// it.
+/// a packet in our name that is not what we sent was made with our stolen identity key. Whatever else
+/// it says, be it what we would have sent with other random numbers, and to whatever keys it leads the
+/// others: we do not go on with it.
 ///
 /// For key agreements whose packets are those of [`crate::signed`].
 pub fn a02_our_packets_are_not_taken_as_ours_when_changed<G: GroupKeyAgreement>(make: impl Make<G>) {
@@ -121,8 +121,8 @@ pub fn a04_broken_randomness_sends_nothing<G: GroupKeyAgreement>(make: impl Make
     }
 }
 
-/// every packet again, at every later step. Operations that the receiver was to join are the server order's
-/// to refuse (O-4): a joiner has no memory.
+/// every packet again, at every later step. Operations that the receiver was to join are the server
+/// order's to refuse (O-4): a joiner has no memory.
 pub fn a10_replayed_packets_do_nothing<G: GroupKeyAgreement>(make: impl Make<G>) {
     let mut group: Group<G> = Group::new(PEOPLE, 10, make);
     life(&mut group, &mut |group, due| {

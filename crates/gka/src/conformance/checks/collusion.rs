@@ -30,7 +30,8 @@ enum Other {
     Turned(usize),
 }
 
-/// A group before an operation, and the same again, in which two members make the other version of their packets.
+/// A group before an operation, and the same again, in which two members make the other version of their
+/// packets.
 struct Collusion<G: GroupKeyAgreement> {
     group: Group<G>,
     twin: Group<G>,
@@ -69,7 +70,8 @@ impl<G: GroupKeyAgreement> Collusion<G> {
         }
     }
 
-    /// Runs the operation in which `pair` shows the other version of its packets, in their order, as `plan` says.
+    /// Runs the operation in which `pair` shows the other version of its packets, in their order, as `plan`
+    /// says.
     fn run(&mut self, pair: &MemberSet, other: Other, plan: &[Shown]) -> Course {
         for group in [&mut self.group, &mut self.twin] {
             for (who, saved) in &self.before {
@@ -93,7 +95,8 @@ impl<G: GroupKeyAgreement> Collusion<G> {
                 packets.push((echo.from.clone(), payload_len(session, &echo)));
                 shown = plan.next().unwrap_or(shown);
             }
-            // An initial packet in two versions would be two operations, for the server order to tell apart (O-4).
+            // An initial packet in two versions would be two operations, for the server order to tell apart
+            // (O-4).
             if is_initial && shown == Shown::Half {
                 shown = Shown::All;
             }
@@ -143,7 +146,8 @@ impl<G: GroupKeyAgreement> Collusion<G> {
     /// Runs the operation so. All honest members who finish hold the same keys.
     fn assert_agreed(&mut self, pair: &MemberSet, other: Other, plan: &[Shown]) {
         let finished = self.run(pair, other, plan).finished;
-        // A colluder of whom the halves hold different signing keys can no more than be silent towards one of them.
+        // A colluder of whom the halves hold different signing keys can no more than be silent towards one of
+        // them.
         let is_one_view = !plan.contains(&Shown::Half);
         let keys = finished.iter().map(|who| {
             let keys = self.group.people[who].keys.as_ref().expect("has finished");
@@ -158,13 +162,14 @@ impl<G: GroupKeyAgreement> Collusion<G> {
     }
 }
 
-/// K-7, A-06: two members together lead no two honest ones to different keys. In place of any packet of theirs they show
-/// what they would have sent with other random numbers, to all or, with the server's help, to every second one; or they
-/// turn the same bit in a packet each.
+/// K-7, A-06: two members together lead no two honest ones to different keys. In place of any packet of
+/// theirs they show what they would have sent with other random numbers, to all or, with the server's help,
+/// to every second one; or they turn the same bit in a packet each.
 ///
-/// Not tried: two versions of an initial packet, which are two operations, and for the server order to tell apart; and
-/// values that two work out by the formulas of their key agreement so that they cancel out. Of these its own tests must
-/// speak, and not every one promises the same: in Burmester and Desmedt's two neighbours can do it if the server helps.
+/// Not tried: two versions of an initial packet, which are two operations, and for the server order to tell
+/// apart; and values that two work out by the formulas of their key agreement so that they cancel out. Of
+/// these its own tests must speak, and not every one promises the same: in Burmester and Desmedt's two
+/// neighbours can do it if the server helps.
 pub fn k07_a06_who_finishes_agrees_whatever_two_members_do_together<G: GroupKeyAgreement>(
     make: impl Make<G>,
 ) {
@@ -202,7 +207,8 @@ fn plans(packets: usize) -> impl Iterator<Item = Vec<Shown>> {
     })
 }
 
-/// Each two packets of equal length, one of each author, shown in their other version to all; and that length.
+/// Each two packets of equal length, one of each author, shown in their other version to all; and that
+/// length.
 fn both(packets: &[(MemberId, Option<usize>)]) -> Vec<(Vec<Shown>, usize)> {
     let mut plans = Vec::new();
     for (i, (author, len)) in packets.iter().enumerate() {

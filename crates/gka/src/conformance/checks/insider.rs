@@ -47,8 +47,8 @@ pub(super) fn operations() -> [(usize, MemberSet); 4] {
     ]
 }
 
-/// Runs an operation in which the packet number `at` is changed by its author. Returns who finished, who noticed,
-/// or none if the operation has fewer packets.
+/// Runs an operation in which the packet number `at` is changed by its author. Returns who finished, who
+/// noticed, or none if the operation has fewer packets.
 fn corrupted<G: GroupKeyAgreement>(
     make: impl Make<G>,
     (by, after): &(usize, MemberSet),
@@ -87,8 +87,8 @@ fn corrupted<G: GroupKeyAgreement>(
     change.is_none().then_some((group, finished, failed))
 }
 
-/// K-7, A-06, A-40: whatever single byte a member changes in what it sends, nobody panics; those who finish hold the
-/// same keys; and if one does not finish, it knows.
+/// K-7, A-06, A-40: whatever single byte a member changes in what it sends, nobody panics; those who finish
+/// hold the same keys; and if one does not finish, it knows.
 pub fn k07_a06_who_finishes_agrees_whatever_a_member_sends<G: GroupKeyAgreement>(make: impl Make<G>) {
     for operation in operations() {
         for at in 0.. {
@@ -164,8 +164,8 @@ pub fn k06_changed_associated_data_lead_nowhere<G: GroupKeyAgreement>(make: impl
     }
 }
 
-/// K-11, A-41: payloads that are empty, cut, prolonged, of one byte throughout, of an unknown kind, or another
-/// packet's finish nothing.
+/// K-11, A-41: payloads that are empty, cut, prolonged, of one byte throughout, of an unknown kind, or
+/// another packet's finish nothing.
 pub fn k11_a41_odd_payloads_finish_nothing<G: GroupKeyAgreement>(make: impl Make<G>) {
     type Odd = fn(Vec<u8>) -> Vec<u8>;
     let odd: [Odd; 6] = [

@@ -1,5 +1,6 @@
-//! The checks of the conformance kit, one function each: for the rules K-1 to K-15, and for those attacks that any
-//! key agreement can be held to by its face alone. Each panics with the rule's id where it is broken.
+//! The checks of the conformance kit, one function each: for the rules K-1 to K-15, and for those attacks
+//! that any key agreement can be held to by its face alone. Each panics with the rule's id where it is
+//! broken.
 
 mod attacks;
 mod collusion;
@@ -24,12 +25,14 @@ const LIFE: usize = 8;
 /// How many people there are in [`life`].
 const PEOPLE: usize = 5;
 
-/// A group's life with each kind of operation: established, refreshed, one included, one excluded, both in one.
+/// A group's life with each kind of operation: established, refreshed, one included, one excluded, both in
+/// one.
 fn life<G: GroupKeyAgreement>(group: &mut Group<G>, watch: &mut dyn FnMut(&mut Group<G>, &Echo)) {
     for (by, after) in [
         (0, &[0, 1, 2][..]),
         (1, &[0, 1, 2]),
-        // Twice by one member: nothing that the others hold is as it was when the first was made, but their secrets.
+        // Twice by one member: nothing that the others hold is as it was when the first was made, but their
+        // secrets.
         (1, &[0, 1, 2]),
         (2, &[0, 1, 2, 3]),
         (1, &[1, 2, 3]),

@@ -1,4 +1,5 @@
-//! Bytes that nobody meant, in place of packets, payloads and exports: nothing panics, and no noise opens.
+//! Bytes that nobody meant, in place of packets, payloads and exports: nothing panics, and no noise
+//! opens.
 
 use crate::GroupKeyAgreement;
 
@@ -6,9 +7,9 @@ use super::resigned;
 use crate::conformance::{Echo, Group, Make};
 use concilium_core::testing::{name, names};
 
-/// Makes three property tests of what is in [`noise`](crate::conformance::checks::noise), for a key agreement with packets of
-/// [`crate::signed`]. The argument is that of [`gka_conformance!`](crate::gka_conformance); the crate needs
-/// `proptest`.
+/// Makes three property tests of what is in [`noise`](crate::conformance::checks::noise), for a key agreement
+/// with packets of [`crate::signed`]. The argument is that of [`gka_conformance!`](crate::gka_conformance);
+/// the crate needs `proptest`.
 #[macro_export]
 macro_rules! gka_noise {
     ($make:expr) => {

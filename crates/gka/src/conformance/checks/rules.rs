@@ -85,7 +85,8 @@ pub fn k03_independent_packets_come_in_any_order<G: GroupKeyAgreement>(make: imp
     }
 }
 
-/// K-4: success hands over everything, for every size and kind of operation; the next operation starts from it.
+/// K-4: success hands over everything, for every size and kind of operation; the next operation starts from
+/// it.
 pub fn k04_success_yields_everything_at_once<G: GroupKeyAgreement>(make: impl Make<G>) {
     for n in [1, 2, 3, 7] {
         let mut group = Group::new(n + 2, 4, &make);
@@ -225,7 +226,8 @@ pub fn k08_nothing_is_used_before_success<G: GroupKeyAgreement>(make: impl Make<
     }
 }
 
-/// K-9, A-01: no packet of one operation or session serves another, even with the same people at the same time.
+/// K-9, A-01: no packet of one operation or session serves another, even with the same people at the same
+/// time.
 pub fn k09_a01_a_packet_belongs_to_one_operation<G: GroupKeyAgreement>(make: impl Make<G>) {
     for session in ["tea", "rum"] {
         let mut other: Group<G> = Group::named(session, PEOPLE, 91, &make);
@@ -366,8 +368,8 @@ fn refuses_damaged(export: &[u8], restores: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// K-13, K-14: who starts again from its exports can be included by what it announced before, and knows what the
-/// others did.
+/// K-13, K-14: who starts again from its exports can be included by what it announced before, and knows what
+/// the others did.
 pub fn k13_k14_announcements_outlive_a_restart<G: GroupKeyAgreement>(make: impl Make<G>) {
     let mut group: Group<G> = Group::new(3, 1314, &make);
     let known: Arc<dyn Directory> = Arc::new(directory(3));
@@ -453,8 +455,8 @@ pub fn k14_who_has_left_announces_anew<G: GroupKeyAgreement>(make: impl Make<G>)
     group.run(&name(0), &names(0..3));
 }
 
-/// K-15, A-45: packets without, with an empty, a foreign or a damaged signature do not count, and nothing stops for
-/// them.
+/// K-15, A-45: packets without, with an empty, a foreign or a damaged signature do not count, and nothing
+/// stops for them.
 pub fn k15_a45_unauthentic_packets_do_not_count<G: GroupKeyAgreement>(make: impl Make<G>) {
     let mut group: Group<G> = Group::new(PEOPLE, 15, &make);
     life(&mut group, &mut |group, due| {
