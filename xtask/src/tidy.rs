@@ -1,6 +1,7 @@
 //! The project's own rules that no compiler checks.
 
 mod attacks;
+mod calls;
 mod files;
 mod id;
 mod kits;
@@ -109,6 +110,7 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     findings.extend(rules::check(tree, &evidence, &pending));
     findings.extend(scenarios::check(tree, &evidence, &pending));
     findings.extend(attacks::check(tree, &evidence, &pending));
+    findings.extend(calls::check(tree));
     findings.extend(files::check(tree));
     findings.extend(labels::check(tree));
     findings.extend(width::check(tree));
