@@ -512,10 +512,10 @@ mod tests {
 
     use super::*;
     use concilium::encryptor::DefaultEncryptor;
-    use concilium::{Change, Settings};
+    use concilium::memory::Room;
+    use concilium::{Change, Output, Session, Settings};
     use concilium_core::testing::{name, names, rng};
-    use concilium_gka::conformance::{Echo, Group, Reaction, checks};
-    use concilium_testkit::network::{Conduct, Network};
+    use concilium_gka::conformance::{Echo, Group, Reaction, checks, directory, identity};
 
     #[test]
     fn two_who_collude_split_nobody() {
@@ -574,45 +574,57 @@ mod tests {
 
     #[test]
     fn a_group_meets_talks_and_changes() -> Result<(), Box<dyn Error>> {
-        let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| MemberId::new(name).unwrap());
-        let mut network = Network::<Ring, DefaultEncryptor>::new(
-            [alice.clone(), bob.clone(), carol.clone()],
-            SessionName::new("tea")?,
-            Settings::default(),
-            Ring::new,
-            1,
-            Conduct::default(),
-        );
-        for who in [&alice, &bob, &carol] {
-            network.command(who, |session, cx| session.join(cx))??;
-            network.settle()?;
-        }
-        let both = Change::include([bob.clone(), carol.clone()]);
-        network.command(&alice, |session, cx| session.change(both, cx))??;
-        network.settle()?;
-        network.command(&carol, |session, cx| session.send(b"hello", cx))??;
-        network.settle()?;
+        let (mut random, mut room) = (rng::seeded(1), Room::new(Time::ZERO));
+        let (tea, trusted) = (SessionName::new("tea")?, Arc::new(directory(3)));
+        let [mut alice, mut bob, mut carol] = [0, 1, 2].map(|n| {
+            let ring = Ring::new(identity(n), trusted.clone());
+            Session::<Ring, DefaultEncryptor>::new(ring, tea.clone(), Settings::default())
+        });
+        alice.join(&mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+        bob.join(&mut Context::new(room.now, &mut random))?;
+        carol.join(&mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+        let both = Change::include([name(1), name(2)]);
+        alice.change(both, &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+        carol.send(b"hello", &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
 
         // Bob's process dies in the middle of an operation and comes back from what it had saved.
-        network.command(&alice, |session, cx| session.change(Change::refresh(), cx))??;
-        network.deliver_next()?;
-        network.restore(&bob)?;
-        network.settle()?;
-        network.command(&bob, |session, cx| {
-            session.change(Change::exclude([carol.clone()]), cx)
-        })??;
-        network.settle()?;
-        network.command(&bob, |session, cx| session.send(b"only us", cx))??;
-        network.settle()?;
+        alice.change(Change::refresh(), &mut Context::new(room.now, &mut random))?;
+        for output in alice.drain().unsaved() {
+            if let Output::Channel(action) = output {
+                room.channel.act(&name(0), action);
+            }
+        }
+        while let Some((to, event)) = room.channel.next() {
+            for session in [&mut alice, &mut bob, &mut carol] {
+                if *session.me() == to {
+                    session.handle(event.clone(), &mut Context::new(room.now, &mut random));
+                }
+            }
+        }
+        assert!(bob.operation().is_some());
+        let saved = bob.snapshot();
+        let ring = Ring::new(identity(1), trusted.clone());
+        bob = Session::restore(ring, tea, Settings::default(), &saved)?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+        assert!(bob.operation().is_none());
 
-        let heard = |who| -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
-            let messages = network.session(who)?.messages();
-            Ok(messages.map(|message| message.body.to_vec()).collect())
+        let without = Change::exclude([name(2)]);
+        bob.change(without, &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+        bob.send(b"only us", &mut Context::new(room.now, &mut random))?;
+        room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
+
+        let heard = |session: &Session<_, _>| -> Vec<Vec<u8>> {
+            session.messages().map(|message| message.body.to_vec()).collect()
         };
-        assert_eq!(heard(&alice)?, [b"hello".to_vec(), b"only us".to_vec()]);
-        assert_eq!(heard(&carol)?, [b"hello".to_vec()]);
-        assert_eq!(network.session(&bob)?.members().to_string(), "alice bob");
-        assert_eq!(network.session(&alice)?.warnings().iter().count(), 0);
+        assert_eq!(heard(&alice), [b"hello".to_vec(), b"only us".to_vec()]);
+        assert_eq!(heard(&carol), [b"hello".to_vec()]);
+        assert_eq!(*bob.members(), names(0..2));
+        assert_eq!(alice.warnings().iter().count(), 0);
         Ok(())
     }
 }
