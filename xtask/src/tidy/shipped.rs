@@ -49,6 +49,9 @@ pub(super) fn check(tree: &Tree, linked: &str) -> Vec<Finding> {
             findings.push(Finding::new(PLACE, what));
         }
     }
+    // cargo names a package again wherever it is needed again.
+    findings.sort();
+    findings.dedup();
     if cores == 0 {
         findings.push(Finding::new(
             PLACE,
