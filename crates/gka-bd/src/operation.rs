@@ -10,7 +10,7 @@ use concilium_gka::{
     Started,
 };
 use concilium_gka_dh::{
-    Confirmation, Contribution, Keys, Point, Transcript, check_base, ending, export, failure, only_suspect,
+    Confirmation, Contribution, CourseHash, Keys, Point, check_base, ending, export, failure, only_suspect,
     restore,
 };
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Operation {
 #[derive(Serialize, Deserialize)]
 struct Run {
     id: PacketId,
-    base: Option<Transcript>,
+    base: Option<CourseHash>,
     data: AssociatedData,
     /// Of each member, in the order of the names, which is that of the ring.
     hellos: Vec<Option<Hello>>,
@@ -62,7 +62,7 @@ struct Own {
 #[derive(Serialize, Deserialize)]
 struct Closing {
     signing: SigningKey,
-    transcript: Transcript,
+    transcript: CourseHash,
     pair: Pair,
     /// Names the packet that we sent.
     sent: [u8; 32],
@@ -334,7 +334,7 @@ impl Operation {
     /// K-4: everything at once.
     fn outcome(
         &self,
-        transcript: Transcript,
+        transcript: CourseHash,
         circle: &Circle,
         signing: &SigningKey,
         hellos: &[&Hello],
@@ -360,7 +360,7 @@ impl Operation {
         all.ok_or_else(|| failure(None, Reason::WrongMembers))
     }
 
-    fn transcript(&self, hellos: &[&Hello]) -> Transcript {
+    fn transcript(&self, hellos: &[&Hello]) -> CourseHash {
         let run = &self.run;
         transcript(&run.data, run.base.as_ref(), run.id, hellos)
     }

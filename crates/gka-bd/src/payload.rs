@@ -4,7 +4,7 @@
 
 use concilium_core::keys::VerifyingKey;
 use concilium_gka::{AssociatedData, OpenError, Reason, Role};
-use concilium_gka_dh::{Point, Transcript};
+use concilium_gka_dh::{CourseHash, Point};
 use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
@@ -41,7 +41,7 @@ pub(crate) struct Links {
     /// links are one.
     pub(crate) difference: Option<Point>,
     /// What its author took part in.
-    pub(crate) transcript: Transcript,
+    pub(crate) transcript: CourseHash,
     /// Made with a key that comes of both links.
     pub(crate) mac: [u8; 32],
 }
@@ -95,7 +95,7 @@ pub(crate) struct WireHello {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct WireLinks {
     difference: Option<[u8; 32]>,
-    transcript: Transcript,
+    transcript: CourseHash,
     mac: [u8; 32],
 }
 

@@ -3,7 +3,7 @@
 
 use concilium_core::PacketId;
 use concilium_gka::AssociatedData;
-use concilium_gka_dh::{ConfirmationKey, Contribution, Element, Link, Point, Transcript};
+use concilium_gka_dh::{ConfirmationKey, Contribution, CourseHash, Element, Link, Point};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -17,10 +17,10 @@ const TRANSCRIPT: &str = "concilium 2026-11 v1 gka-bd transcript";
 /// in the associated data.
 pub(crate) fn transcript(
     data: &AssociatedData,
-    base: Option<&Transcript>,
+    base: Option<&CourseHash>,
     initial: PacketId,
     hellos: &[&Hello],
-) -> Transcript {
+) -> CourseHash {
     concilium_gka_dh::transcript(TRANSCRIPT, SUITE, data, base)
         .list(hellos.iter().map(|hello| hello.point.as_bytes()))
         .list(hellos.iter().map(|hello| hello.key.as_bytes()))
@@ -77,13 +77,13 @@ impl Pair {
         Circle::of(&vec![self.next.clone(); len])
     }
 
-    pub(crate) fn confirmation_key(&self, transcript: &Transcript) -> ConfirmationKey {
+    pub(crate) fn confirmation_key(&self, transcript: &CourseHash) -> ConfirmationKey {
         let pair = [*self.previous.encode(), *self.next.encode()];
         confirmation_key(transcript, &Zeroizing::new(pair))
     }
 }
 
-fn confirmation_key(transcript: &Transcript, pair: &Zeroizing<[[u8; Element::BYTES]; 2]>) -> ConfirmationKey {
+fn confirmation_key(transcript: &CourseHash, pair: &Zeroizing<[[u8; Element::BYTES]; 2]>) -> ConfirmationKey {
     ConfirmationKey::derive(transcript, pair.as_flattened())
 }
 
@@ -96,7 +96,7 @@ impl Circle {
     }
 
     /// B-4: what the member of this place confirms with.
-    pub(crate) fn confirmation_key(&self, transcript: &Transcript, place: usize) -> Option<ConfirmationKey> {
+    pub(crate) fn confirmation_key(&self, transcript: &CourseHash, place: usize) -> Option<ConfirmationKey> {
         let previous = (place + self.0.len()).checked_sub(1)? % self.0.len();
         let pair = [*self.0.get(previous)?, *self.0.get(place)?];
         Some(confirmation_key(transcript, &Zeroizing::new(pair)))

@@ -5,7 +5,7 @@ use std::fmt;
 use concilium_core::keys::SigningKey;
 use concilium_core::{MemberId, MemberSet, Time};
 use concilium_gka::{Export, RestoreError};
-use concilium_gka_dh::{Contribution, Transcript, export, restore};
+use concilium_gka_dh::{Contribution, CourseHash, export, restore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
     /// The transcript of the operation that led here.
-    pub(crate) transcript: Transcript,
+    pub(crate) transcript: CourseHash,
     pub(crate) members: MemberSet,
     /// When it ended, which is when everyone last contributed (C-11).
     pub(crate) since: Time,

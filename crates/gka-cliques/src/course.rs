@@ -2,7 +2,7 @@
 
 use concilium_core::{MemberId, PacketId};
 use concilium_gka::AssociatedData;
-use concilium_gka_dh::{Element, Transcript, flatten};
+use concilium_gka_dh::{CourseHash, Element, flatten};
 
 use crate::SUITE;
 use crate::agreement::SlotOrder;
@@ -14,7 +14,7 @@ const TRANSCRIPT: &str = "concilium 2026-11 v1 gka-cliques transcript";
 pub(crate) struct Course<'a> {
     pub(crate) data: &'a AssociatedData,
     /// The transcript of the operation that this one starts from.
-    pub(crate) base: Option<&'a Transcript>,
+    pub(crate) base: Option<&'a CourseHash>,
     /// The members in the order of their slots.
     pub(crate) order: &'a SlotOrder,
     /// The nonces of the contributors: the initiator's first, then in the order of the joiners.
@@ -26,7 +26,7 @@ pub(crate) struct Course<'a> {
 
 impl Course<'_> {
     /// C-5, K-6: one framed hash over the whole course.
-    pub(crate) fn transcript(&self) -> Transcript {
+    pub(crate) fn transcript(&self) -> CourseHash {
         concilium_gka_dh::transcript(TRANSCRIPT, SUITE, self.data, self.base)
             .number(self.order.len() as u64)
             .fields(self.order.iter().map(MemberId::as_bytes))

@@ -11,7 +11,7 @@ use concilium_gka::{
     Started,
 };
 use concilium_gka_dh::{
-    Confirmation, Contribution, Element, Keys, Transcript, check_base, ending, export, failure, only_suspect,
+    Confirmation, Contribution, CourseHash, Element, Keys, check_base, ending, export, failure, only_suspect,
     restore,
 };
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct Operation {
 struct Run {
     id: PacketId,
     initiator: MemberId,
-    base: Option<Transcript>,
+    base: Option<CourseHash>,
     data: AssociatedData,
     /// When each staying member last contributed, as far as we know.
     contributed: BTreeMap<MemberId, Time>,

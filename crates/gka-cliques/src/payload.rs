@@ -5,7 +5,7 @@
 use concilium_core::keys::VerifyingKey;
 use concilium_core::{MemberId, wire};
 use concilium_gka::{AssociatedData, OpenError, Reason, Role};
-use concilium_gka_dh::{Confirmation, Element, Transcript, all_distinct, flatten};
+use concilium_gka_dh::{Confirmation, CourseHash, Element, all_distinct, flatten};
 use serde::{Deserialize, Serialize};
 
 use crate::SUITE;
@@ -93,7 +93,7 @@ pub(crate) struct WireFlow {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct WireConfirmation {
-    transcript: Transcript,
+    transcript: CourseHash,
     key: [u8; 32],
     mac: [u8; 32],
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::{MemberId, MemberMap, MemberSet, Time};
 use concilium_gka::{Export, RestoreError};
-use concilium_gka_dh::{Contribution, Element, Keys, Transcript, export, restore};
+use concilium_gka_dh::{Contribution, CourseHash, Element, Keys, export, restore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 #[derive(Serialize, Deserialize)]
 pub struct State {
     /// The transcript of the operation that led here.
-    pub(crate) transcript: Transcript,
+    pub(crate) transcript: CourseHash,
     pub(crate) contribution: Contribution,
     pub(crate) signing: SigningKey,
     /// What each member signs messages with (C-8).

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
-use crate::Transcript;
+use crate::CourseHash;
 
 const CONFIRMATION: &str = "concilium 2026-11 v1 gka-dh confirmation";
 const CONFIRMATION_KEY: &[u8] = b"concilium 2026-11 v1 gka-dh confirmation key";
@@ -27,14 +27,14 @@ impl ConfirmationKey {
     /// C-6: HKDF with SHA-256 (RFC 5869), with the transcript hash as salt and the encoding of the computed
     /// value as input.
     #[must_use]
-    pub fn derive(transcript: &Transcript, computed: &[u8]) -> Self {
+    pub fn derive(transcript: &CourseHash, computed: &[u8]) -> Self {
         Self(expand(&extract(transcript, computed), CONFIRMATION_KEY))
     }
 
     /// C-7: the confirmation of `me`: it holds this key, took part in `transcript`, and will sign with the
     /// secret half of `key`.
     #[must_use]
-    pub fn confirm(&self, transcript: Transcript, me: &MemberId, key: VerifyingKey) -> Confirmation {
+    pub fn confirm(&self, transcript: CourseHash, me: &MemberId, key: VerifyingKey) -> Confirmation {
         Confirmation {
             transcript,
             key,
@@ -51,7 +51,7 @@ impl ConfirmationKey {
             .into()
     }
 
-    fn mac(&self, transcript: &Transcript, author: &MemberId, key: &VerifyingKey) -> [u8; 32] {
+    fn mac(&self, transcript: &CourseHash, author: &MemberId, key: &VerifyingKey) -> [u8; 32] {
         let framed = FramedHash::new(CONFIRMATION)
             .field(transcript)
             .field(author.as_bytes())
@@ -68,7 +68,7 @@ impl ConfirmationKey {
 /// The keys that come of one operation (C-6). Erased when dropped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Keys {
-    transcript: Transcript,
+    transcript: CourseHash,
     confirmation: ConfirmationKey,
     secret: Secret<32>,
     subsession: SubsessionId,
@@ -78,7 +78,7 @@ impl Keys {
     /// C-6: all keys by HKDF with SHA-256 (RFC 5869). The salt is the transcript hash, the input the encoding
     /// of what the members computed, and each key has its label.
     #[must_use]
-    pub fn derive(transcript: Transcript, computed: &[u8]) -> Self {
+    pub fn derive(transcript: CourseHash, computed: &[u8]) -> Self {
         let hkdf = extract(&transcript, computed);
         Self {
             transcript,
@@ -90,7 +90,7 @@ impl Keys {
 
     /// What the operation consisted of.
     #[must_use]
-    pub const fn transcript(&self) -> &Transcript {
+    pub const fn transcript(&self) -> &CourseHash {
         &self.transcript
     }
 
@@ -132,7 +132,7 @@ impl Keys {
     }
 }
 
-fn extract(transcript: &Transcript, computed: &[u8]) -> Hkdf<Sha256> {
+fn extract(transcript: &CourseHash, computed: &[u8]) -> Hkdf<Sha256> {
     let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(Some(transcript), computed);
     extracted.as_mut_slice().zeroize();
     hkdf
@@ -155,7 +155,7 @@ fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, label: &[u8]) -> Secret<N> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// What its author took part in.
-    pub transcript: Transcript,
+    pub transcript: CourseHash,
     /// What its author will sign with (C-8).
     pub key: VerifyingKey,
     /// Made with the confirmation key.
@@ -175,7 +175,7 @@ mod tests {
     /// [`Keys::derive`] are the three labels.
     #[test]
     fn hkdf_sha256_gives_the_answers_of_wycheproof() {
-        fn expanded<const N: usize>(case: &Test, salt: &Transcript) -> Vec<u8> {
+        fn expanded<const N: usize>(case: &Test, salt: &CourseHash) -> Vec<u8> {
             expand::<N>(&extract(salt, &case.ikm), &case.info)
                 .expose()
                 .to_vec()

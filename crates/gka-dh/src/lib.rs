@@ -47,6 +47,6 @@ pub use confirmation::{Confirmation, ConfirmationKey, Keys};
 #[cfg(feature = "counting")]
 pub use element::multiplications;
 pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
-pub use operation::{Transcript, check_base, ending, export, failure, only_suspect, restore, transcript};
+pub use operation::{CourseHash, check_base, ending, export, failure, only_suspect, restore, transcript};
 pub use payload::{Body, Content, abort};
 pub use point::{Link, Point};

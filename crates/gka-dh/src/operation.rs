@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// The hash of everything that an operation consisted of (C-5). Public.
-pub type Transcript = [u8; 32];
+pub type CourseHash = [u8; 32];
 
 /// The version of the key agreements that the transcript names.
 const VERSION: u64 = 1;
@@ -29,7 +29,7 @@ pub fn transcript(
     label: &'static str,
     suite: &str,
     data: &AssociatedData,
-    base: Option<&Transcript>,
+    base: Option<&CourseHash>,
 ) -> FramedHash {
     FramedHash::new(label)
         .number(VERSION)
@@ -79,8 +79,8 @@ pub fn ending(error: ReceiveError) -> ReceiveError {
 /// Our state tells other members or another operation, or we have no state.
 pub fn check_base(
     me: &MemberId,
-    state: Option<(&MemberSet, &Transcript)>,
-    base: Option<&Transcript>,
+    state: Option<(&MemberSet, &CourseHash)>,
+    base: Option<&CourseHash>,
     data: &AssociatedData,
 ) -> Result<(), ReceiveError> {
     match (state, base) {

@@ -5,7 +5,7 @@ use concilium_gka::{Identity, OpenError, ProposeError, Reason, Role, signed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Transcript;
+use crate::CourseHash;
 use crate::operation::fingerprint;
 
 /// What packets of one kind say.
@@ -20,7 +20,7 @@ pub enum Content<I, L> {
     /// Of an initial packet.
     Initial {
         /// The transcript of the operation that this one starts from; none: its author held no keys.
-        base: Option<Transcript>,
+        base: Option<CourseHash>,
         /// What else it says.
         body: I,
     },
@@ -32,7 +32,7 @@ pub enum Content<I, L> {
 
 #[derive(Serialize, Deserialize)]
 struct WireInitial<W> {
-    base: Option<Transcript>,
+    base: Option<CourseHash>,
     body: W,
 }
 
