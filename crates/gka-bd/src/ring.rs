@@ -3,7 +3,7 @@
 
 use concilium_core::PacketId;
 use concilium_gka::AssociatedData;
-use concilium_gka_dh::{ConfirmationKey, Contribution, CourseHash, Element, Link, Point};
+use concilium_gka_dh::{ConfirmationKey, Contribution, CourseHash, Element, Point, SharedPoint};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -32,9 +32,9 @@ pub(crate) fn transcript(
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pair {
     /// With the member before it in the ring.
-    previous: Link,
+    previous: SharedPoint,
     /// With the member after it.
-    next: Link,
+    next: SharedPoint,
 }
 
 impl Pair {
@@ -91,7 +91,7 @@ fn confirmation_key(transcript: &CourseHash, pair: &Zeroizing<[[u8; Element::BYT
 pub(crate) struct Circle(Zeroizing<Vec<[u8; Element::BYTES]>>);
 
 impl Circle {
-    fn of(links: &[Link]) -> Self {
+    fn of(links: &[SharedPoint]) -> Self {
         Self(Zeroizing::new(links.iter().map(|link| *link.encode()).collect()))
     }
 

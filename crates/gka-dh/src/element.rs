@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::point::{Link, Point};
+use crate::point::{Point, SharedPoint};
 
 /// A canonical field encoding that is not the identity's: what a slot must look like to be taken off the
 /// wire.
@@ -158,9 +158,9 @@ impl Contribution {
 
     /// The point that only we and the owner of `theirs` can compute.
     #[must_use]
-    pub fn agree(&self, theirs: &Point) -> Link {
+    pub fn agree(&self, theirs: &Point) -> SharedPoint {
         count();
-        Link(theirs.point * self.0)
+        SharedPoint(theirs.point * self.0)
     }
 
     /// This contribution times each element, to be sent.

@@ -2,7 +2,7 @@
 //! algebra and packets.
 //!
 //! - [`Element`], [`Point`]: ristretto255 encodings off the wire, checked (K-11); [`Contribution`]: a
-//!   member's secret scalar; [`Link`]: what two members share.
+//!   member's secret scalar; [`SharedPoint`]: what two members share.
 //! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: the keys, derived from what the members computed and a
 //!   hash of the whole operation, and the authenticated confirmation that all hold the same (C-5 to C-7).
 //! - [`Content`], [`Body`], [`abort`]: the contents of packets.
@@ -49,4 +49,4 @@ pub use element::multiplications;
 pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
 pub use operation::{CourseHash, check_base, ending, export, failure, only_suspect, restore, transcript};
 pub use payload::{Body, Content, abort};
-pub use point::{Link, Point};
+pub use point::{Point, SharedPoint};

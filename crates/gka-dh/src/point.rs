@@ -70,9 +70,9 @@ impl<'de> Deserialize<'de> for Point {
 /// The point that two members share by a Diffie-Hellman exchange, or a point computed from such points.
 /// Secret: erased when dropped, redacted when printed, compared in constant time.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Link(pub(crate) RistrettoPoint);
+pub struct SharedPoint(pub(crate) RistrettoPoint);
 
-impl Link {
+impl SharedPoint {
     /// This point minus another one, to be sent. `None`: they are the same, and the identity is not sent
     /// (K-11).
     #[must_use]
@@ -100,25 +100,25 @@ impl Link {
     }
 }
 
-impl ConstantTimeEq for Link {
+impl ConstantTimeEq for SharedPoint {
     fn ct_eq(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for SharedPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Link(..)")
     }
 }
 
-impl Serialize for Link {
+impl Serialize for SharedPoint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         wire::array::serialize(&self.encode(), serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Link {
+impl<'de> Deserialize<'de> for SharedPoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = Zeroizing::new(wire::array::deserialize(deserializer)?);
         CompressedRistretto(*bytes)
@@ -159,11 +159,11 @@ mod tests {
         let link = a.agree(&b.public());
         assert!(link.minus(&link).is_none());
         let other = a.agree(&a.public());
-        let negative = Link(RistrettoPoint::identity()).minus(&link).unwrap();
+        let negative = SharedPoint(RistrettoPoint::identity()).minus(&link).unwrap();
         assert!(link.plus(&negative).is_none() && other.plus(&negative).is_some());
-        assert!(wire::decode::<Link>(&[0; 32], 32).is_err());
+        assert!(wire::decode::<SharedPoint>(&[0; 32], 32).is_err());
         assert!(Point::from_bytes([0; 32]).is_none());
-        let restored: Link = wire::decode(&wire::encode_secret(&link), 32).unwrap();
+        let restored: SharedPoint = wire::decode(&wire::encode_secret(&link), 32).unwrap();
         assert!(bool::from(restored.ct_eq(&link)));
     }
 
