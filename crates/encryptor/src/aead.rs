@@ -13,7 +13,7 @@ use crate::padding::{Buckets, Padding};
 use crate::party::{self, Lock, Naming, Party, PartyState};
 use crate::schedule::{GroupSecret, MessageKey, Salt, Schedule};
 use crate::suite::Name;
-use crate::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
+use crate::{Content, Decrypted, MessageEncryptor, OpenError, RestoreError, SealError, Sealed};
 
 /// What a session uses unless told otherwise.
 pub type DefaultEncryptor = Aead<Aes256Gcm, Buckets>;
@@ -114,7 +114,7 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Aead<C, P> {
         self.party.seal::<C, P, _>(content, &self.lock, cx)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<Naming>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<Naming>, OpenError> {
         let (verified, _) = self.party.open::<C, P, _>(packet, |_, _| Some(&self.lock))?;
         Ok(verified.opened(|_, naming| naming))
     }

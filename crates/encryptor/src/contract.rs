@@ -35,7 +35,7 @@ pub trait MessageEncryptor: Sized + fmt::Debug {
     ///
     /// # Errors
     /// It is not a message of this subsession.
-    fn open(&self, packet: &[u8]) -> Result<Opened<Self::Step>, OpenError>;
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<Self::Step>, OpenError>;
 
     /// Applies what opening a packet called for.
     fn commit(&mut self, step: Self::Step);
@@ -92,7 +92,7 @@ pub struct Sealed {
 
 /// A packet that verified and decrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened<S> {
+pub struct Decrypted<S> {
     /// The message's id (M-5), the same for every member.
     pub id: MessageId,
     /// Its author.

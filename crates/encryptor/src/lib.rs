@@ -49,7 +49,7 @@ struct Readme;
 pub use aead::{Aead, DefaultEncryptor};
 pub use cipher::{Aes256Gcm, ChaCha20Poly1305, Cipher, KEY_BYTES, NONCE_BYTES, TAG_BYTES, TagError};
 pub use content::{ChainConfirmation, Content, Kind, MAX_BODY_BYTES, MAX_PARENTS};
-pub use contract::{MessageEncryptor, Opened, Sealed};
+pub use contract::{Decrypted, MessageEncryptor, Sealed};
 pub use error::{OpenError, RestoreError, SealError};
 pub use padding::{Buckets, NoPadding, Padding};
 pub use party::Naming;

@@ -13,7 +13,9 @@ use crate::cipher::{Cipher, TAG_BYTES};
 use crate::layout::{self, MAX_TEXT_BYTES};
 use crate::padding::{self, Padding};
 use crate::schedule::{DIGEST_BYTES, MessageKey, SALT_BYTES, Salt, Schedule, TextDigest};
-use crate::{Content, Kind, MAX_BODY_BYTES, MAX_PARENTS, OpenError, Opened, RestoreError, SealError, Sealed};
+use crate::{
+    Content, Decrypted, Kind, MAX_BODY_BYTES, MAX_PARENTS, OpenError, RestoreError, SealError, Sealed,
+};
 
 /// Bytes of the signature, which stands in front of everything else that is encrypted.
 pub(crate) const SIGNATURE_BYTES: usize = 64;
@@ -109,9 +111,9 @@ impl Verified {
     }
 
     /// What it is to the session, with the step that its encryptor makes of its place and of what it names.
-    pub(crate) fn opened<S>(self, step: impl FnOnce(u16, Naming) -> S) -> Opened<S> {
+    pub(crate) fn opened<S>(self, step: impl FnOnce(u16, Naming) -> S) -> Decrypted<S> {
         let named = self.named();
-        Opened {
+        Decrypted {
             step: step(self.position, Naming(named.map(|key| (self.position, key)))),
             id: self.id,
             author: self.author,

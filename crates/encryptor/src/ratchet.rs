@@ -13,7 +13,7 @@ use crate::padding::Padding;
 use crate::party::{self, Lock, Naming, Party, PartyState};
 use crate::schedule::{GroupSecret, MessageKey, Salt, Schedule};
 use crate::suite::RatchetName;
-use crate::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
+use crate::{Content, Decrypted, MessageEncryptor, OpenError, RestoreError, SealError, Sealed};
 
 use chain::{Chain, ChainSecret};
 use header::{HEADER_BYTES, Header};
@@ -212,7 +212,7 @@ impl<C: Cipher, P: Padding> MessageEncryptor for Ratchet<C, P> {
         Ok(sealed)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<RatchetStep>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<RatchetStep>, OpenError> {
         let find = |salt: &Salt, header: &[u8]| {
             let header = Header::unmask(header, &self.header_key, salt)?;
             // a place too far ahead, or one whose key is erased, is refused before any winding.

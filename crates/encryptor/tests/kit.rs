@@ -12,7 +12,7 @@ use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret, SubsessionId, Time};
 use concilium_encryptor::conformance::{Group, checks};
 use concilium_encryptor::{
-    Content, DefaultEncryptor, Kind, MAX_BODY_BYTES, MessageEncryptor, Naming, OpenError, Opened,
+    Content, Decrypted, DefaultEncryptor, Kind, MAX_BODY_BYTES, MessageEncryptor, Naming, OpenError,
     RestoreError, SealError, Sealed,
 };
 use rand_core::Rng as _;
@@ -28,7 +28,7 @@ struct Faulty<F> {
     fault: PhantomData<F>,
 }
 
-type Unsealed = Result<Opened<Naming>, OpenError>;
+type Unsealed = Result<Decrypted<Naming>, OpenError>;
 
 /// A way to be broken: what it does not override is sound.
 trait Fault: Sized {
@@ -369,12 +369,12 @@ faults! {
     }
     HidesSigner {
         fn open(e: &Faulty<Self>, packet: &[u8]) -> Unsealed {
-            e.inner.open(packet).map(|opened| Opened { signer: None, ..opened })
+            e.inner.open(packet).map(|opened| Decrypted { signer: None, ..opened })
         }
     }
     RetiresWithoutNaming {
         fn open(e: &Faulty<Self>, packet: &[u8]) -> Unsealed {
-            e.inner.open(packet).map(|opened| Opened { retires: opened.content.kind == Kind::FINISH, ..opened })
+            e.inner.open(packet).map(|opened| Decrypted { retires: opened.content.kind == Kind::FINISH, ..opened })
         }
     }
     NamedWithSlash {

@@ -9,7 +9,7 @@ use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, MemberId, MessageId};
 use concilium_encryptor::conformance::forward_secrecy;
 use concilium_encryptor::{
-    Aead, Aes256Gcm, Content, MessageEncryptor, NoPadding, OpenError, Opened, Ratchet, RatchetStep,
+    Aead, Aes256Gcm, Content, Decrypted, MessageEncryptor, NoPadding, OpenError, Ratchet, RatchetStep,
     RestoreError, SealError, Sealed,
 };
 use zeroize::Zeroizing;
@@ -35,7 +35,7 @@ struct Step {
 
 /// A way to be broken: what it does not override is sound.
 trait Fault: Sized + fmt::Debug {
-    fn open(e: &Faulty<Self>, packet: &[u8]) -> Result<Opened<RatchetStep>, OpenError> {
+    fn open(e: &Faulty<Self>, packet: &[u8]) -> Result<Decrypted<RatchetStep>, OpenError> {
         e.inner.open(packet)
     }
 
@@ -73,8 +73,8 @@ impl<F: Fault> MessageEncryptor for Faulty<F> {
         self.inner.seal(content, cx)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<Step>, OpenError> {
-        F::open(self, packet).map(|opened| Opened {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<Step>, OpenError> {
+        F::open(self, packet).map(|opened| Decrypted {
             id: opened.id,
             author: opened.author,
             content: opened.content,
@@ -158,7 +158,7 @@ faults! {
     }
     /// In order only.
     SkipsNothing {
-        fn open(e: &Faulty<Self>, packet: &[u8]) -> Result<Opened<RatchetStep>, OpenError> {
+        fn open(e: &Faulty<Self>, packet: &[u8]) -> Result<Decrypted<RatchetStep>, OpenError> {
             let before = e.inner.export();
             let opened = e.inner.open(packet)?;
             let mut after = Inner::restore(&before).map_err(|_| OpenError::Malformed)?;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use concilium_core::keys::{SubsessionKeys, VerifyingKey};
 use concilium_core::{Context, MemberId, MessageId, RandomnessError, Secret};
-use concilium_encryptor::{Content, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed};
+use concilium_encryptor::{Content, Decrypted, MessageEncryptor, OpenError, RestoreError, SealError, Sealed};
 use concilium_gka::{AssociatedData, GroupKeyAgreement, ProposeError};
 use zeroize::Zeroizing;
 
@@ -197,7 +197,7 @@ impl<E: MessageEncryptor> MessageEncryptor for LyingCipher<E> {
         }
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<E::Step>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<E::Step>, OpenError> {
         self.0.open(packet)
     }
 

@@ -5,7 +5,7 @@ use concilium_core::keys::SubsessionKeys;
 use concilium_core::testing::rng::seeded;
 use concilium_core::{Context, MemberId, MessageId, SessionName};
 use concilium_encryptor::{
-    Content, DefaultEncryptor, MessageEncryptor, OpenError, Opened, RestoreError, SealError, Sealed,
+    Content, Decrypted, DefaultEncryptor, MessageEncryptor, OpenError, RestoreError, SealError, Sealed,
 };
 use concilium_gka_cliques::Cliques;
 use concilium_session::{Event, Output, Session, Settings, WarningKind};
@@ -44,7 +44,7 @@ impl MessageEncryptor for Lying {
         self.0.seal(&content, cx)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<Self::Step>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<Self::Step>, OpenError> {
         let opened = self.0.open(packet)?;
         OPENED.set(Some(opened.id));
         Ok(opened)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, MemberId, PacketId, Secret, SessionName, SubsessionId};
-use concilium_encryptor::{Content, Kind, MessageEncryptor, OpenError, Opened, SealError, Sealed};
+use concilium_encryptor::{Content, Decrypted, Kind, MessageEncryptor, OpenError, SealError, Sealed};
 use concilium_gka::{
-    Ages, AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError as GkaOpenError,
-    Opened as GkaOpened, Progress, ProposeError, ReceiveError, RestoreError, Started,
+    Ages, AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError as GkaOpenError, Opened,
+    Progress, ProposeError, ReceiveError, RestoreError, Started,
 };
 use concilium_testkit::{encryptor, gka};
 use zeroize::Zeroizing;
@@ -105,7 +105,7 @@ impl concilium_gka::Operation for BentOver {
 
     fn receive(
         &mut self,
-        _: GkaOpened<gka::PlainPayload>,
+        _: Opened<gka::PlainPayload>,
         _: &mut Context<'_>,
     ) -> Result<Progress<BentState>, ReceiveError> {
         Err(ReceiveError::Rejected(concilium_gka::Reason::OutOfTurn))
@@ -134,7 +134,7 @@ impl GroupKeyAgreement for BentGka {
         session: &SessionName,
         from: &MemberId,
         packet: &[u8],
-    ) -> Result<GkaOpened<Self::Payload>, GkaOpenError> {
+    ) -> Result<Opened<Self::Payload>, GkaOpenError> {
         if self.bug == Bug::Counts {
             self.opened.set(self.opened.get() + 1);
         }
@@ -146,7 +146,7 @@ impl GroupKeyAgreement for BentGka {
         state: Option<&Self::State>,
         proposal: Option<Self::Proposal>,
         id: PacketId,
-        initial: GkaOpened<Self::Payload>,
+        initial: Opened<Self::Payload>,
         cx: &mut Context<'_>,
     ) -> Result<Started<Self::Operation, Self::State>, ReceiveError> {
         let state = state.map(|state| &state.inner);
@@ -243,7 +243,7 @@ impl MessageEncryptor for BentCipher {
         self.inner.seal(&content, cx)
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<()>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<()>, OpenError> {
         if self.has(Bug::GoesDeaf) {
             return Err(OpenError::NotDecryptable);
         }

@@ -3,7 +3,7 @@
 use concilium_core::keys::SubsessionKeys;
 use concilium_core::{Context, FramedHash, MemberId, MemberSet, MessageId, Secret, wire};
 use concilium_encryptor::{
-    Content, MAX_BODY_BYTES, MAX_PARENTS, MessageEncryptor, OpenError, Opened, RestoreError, SealError,
+    Content, Decrypted, MAX_BODY_BYTES, MAX_PARENTS, MessageEncryptor, OpenError, RestoreError, SealError,
     Sealed,
 };
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl MessageEncryptor for Plain {
         })
     }
 
-    fn open(&self, packet: &[u8]) -> Result<Opened<()>, OpenError> {
+    fn open(&self, packet: &[u8]) -> Result<Decrypted<()>, OpenError> {
         let tagged: Tagged = wire::decode(packet, MAX_PACKET_BYTES).map_err(|_| OpenError::NotDecryptable)?;
         if tagged.tag != self.tag(&tagged.packet, b"tag") {
             return Err(OpenError::NotDecryptable);
@@ -103,7 +103,7 @@ impl MessageEncryptor for Plain {
         if !fits || !self.members.contains(&inner.author) {
             return Err(OpenError::Malformed);
         }
-        Ok(Opened {
+        Ok(Decrypted {
             id: MessageId::from_bytes(self.tag(&tagged.packet, b"id")),
             author: inner.author,
             content: inner.content,
