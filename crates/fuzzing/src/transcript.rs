@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use concilium_core::{FramedHash, MemberId, MemberSet, MessageId, Time, wire};
-use concilium_transcript::{Entry, InsertError, Outcome, Transcript};
+use concilium_transcript::{Entry, InsertError, Placement, Transcript};
 
 use super::Seed;
 use super::input::Input;
@@ -110,7 +110,7 @@ fn insert(run: &mut Run, entry: Entry<u8>) {
     let id = entry.id;
     match run.transcript.insert(entry, Time::from_millis(5)) {
         Ok(inserted) => match inserted.outcome {
-            Outcome::Accepted => {
+            Placement::Accepted => {
                 assert_eq!(inserted.accepted.first(), Some(&id));
                 for accepted in &inserted.accepted {
                     assert!(run.transcript.contains(accepted) && !run.transcript.is_deferred(accepted));
@@ -121,8 +121,8 @@ fn insert(run: &mut Run, entry: Entry<u8>) {
                 let gone = inserted.accepted.len() - 1 + inserted.rejected.len();
                 assert_eq!(run.transcript.deferred_len(), waiting - gone);
             }
-            Outcome::Deferred => assert!(run.transcript.is_deferred(&id)),
-            Outcome::Duplicate => assert_eq!(
+            Placement::Deferred => assert!(run.transcript.is_deferred(&id)),
+            Placement::Duplicate => assert_eq!(
                 wire::encode(&run.transcript),
                 before,
                 "G-5: duplicates change nothing"

@@ -7,7 +7,7 @@ use concilium_core::{Context, FramedHash, MemberId, MemberSet, MessageId, Secret
 use concilium_encryptor::{ChainConfirmation, Content, Kind, MessageEncryptor, OpenError, SealError};
 use concilium_liveness::{AckMonitor, AckTimer, Presence, ResendTimer, Timing};
 use concilium_server_order::Link;
-use concilium_transcript::{Entry, InsertError, Inserted, Outcome, Transcript};
+use concilium_transcript::{Entry, InsertError, Inserted, Placement, Transcript};
 use serde::{Deserialize, Serialize};
 
 use crate::due::{Due, DueReason};
@@ -184,7 +184,7 @@ impl<E: MessageEncryptor> Subsession<E> {
             .insert(entry, now)
             .map_err(|error| Refusal::Refused(author, error))?;
         self.encryptor.commit(opened.step);
-        let new = (inserted.outcome != Outcome::Duplicate).then_some(inserted);
+        let new = (inserted.outcome != Placement::Duplicate).then_some(inserted);
         Ok((opened.id, new))
     }
 

@@ -94,7 +94,7 @@ pub use limits::{
     DEFERRED_BYTES, DEFERRED_BYTES_PER_AUTHOR, DEFERRED_MESSAGES, DEFERRED_MESSAGES_PER_AUTHOR, MAX_BRANCHES,
     MAX_MESSAGES, MAX_PARENTS,
 };
-pub use message::{Deferred, Dropped, Entry, Fork, Inserted, Message, Outcome, Rejected};
+pub use message::{Deferred, Dropped, Entry, Fork, Inserted, Message, Placement, Rejected};
 pub use timeline::{Timeline, TimelineItem};
 pub use transcript::Transcript;
 

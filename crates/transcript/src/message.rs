@@ -49,7 +49,7 @@ impl<B> Copy for Message<'_, B> {}
 
 /// What became of the message that was inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Placement {
     /// It is in the transcript: the first of [`Inserted::accepted`].
     Accepted,
     /// It waits for parents (G-1).
@@ -63,7 +63,7 @@ pub enum Outcome {
 #[must_use]
 pub struct Inserted {
     /// What became of the message itself.
-    pub outcome: Outcome,
+    pub outcome: Placement,
     /// What entered the transcript, in causal order: the message, and then what had waited for it.
     pub accepted: Vec<MessageId>,
     /// What had waited, and was refused when its parents had come.
@@ -77,7 +77,7 @@ pub struct Inserted {
 }
 
 impl Inserted {
-    pub(crate) fn new(outcome: Outcome) -> Self {
+    pub(crate) fn new(outcome: Placement) -> Self {
         Self {
             outcome,
             accepted: Vec::new(),

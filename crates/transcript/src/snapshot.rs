@@ -10,7 +10,7 @@ use serde::de::Error;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Entry, Outcome, Transcript};
+use crate::{Entry, Placement, Transcript};
 
 /// A message of the graph, as written.
 #[derive(Serialize)]
@@ -175,7 +175,7 @@ impl<B> Transcript<B> {
                 body: message.body,
             };
             match transcript.insert(entry, Time::ZERO) {
-                Ok(inserted) if inserted.outcome == Outcome::Accepted => {}
+                Ok(inserted) if inserted.outcome == Placement::Accepted => {}
                 Ok(_) => return Err(Inconsistent("a message is there twice")),
                 Err(_) => return Err(Inconsistent("a message would not have been accepted")),
             }
@@ -191,7 +191,7 @@ impl<B> Transcript<B> {
                 body: waiting.body,
             };
             match transcript.insert(entry, waiting.since) {
-                Ok(inserted) if inserted.outcome == Outcome::Deferred && inserted.dropped.is_empty() => {}
+                Ok(inserted) if inserted.outcome == Placement::Deferred && inserted.dropped.is_empty() => {}
                 _ => return Err(Inconsistent("a message that waits would not have waited")),
             }
         }

@@ -8,7 +8,7 @@ use crate::chunked::Chunked;
 use crate::deferral::{Deferral, Waiting};
 use crate::graph::{Graph, Place, Refusal};
 use crate::{
-    Deferred, Dropped, Entry, Fork, InsertError, Inserted, MAX_PARENTS, Message, Outcome, Rejected,
+    Deferred, Dropped, Entry, Fork, InsertError, Inserted, MAX_PARENTS, Message, Placement, Rejected,
     UnknownMessage,
 };
 
@@ -79,21 +79,21 @@ impl<B> Transcript<B> {
     /// Nothing changed.
     pub fn insert(&mut self, entry: Entry<B>, now: Time) -> Result<Inserted, InsertError> {
         if self.contains(&entry.id) || self.is_deferred(&entry.id) {
-            return Ok(Inserted::new(Outcome::Duplicate));
+            return Ok(Inserted::new(Placement::Duplicate));
         }
         let author = self.check_form(&entry)?;
         let (known, missing) = self.look_up(&entry.parents);
         if missing.is_empty() {
             let place = self.graph.check(author, known);
             let place = place.map_err(|refusal| refusal.of(&entry.author))?;
-            let mut inserted = Inserted::new(Outcome::Accepted);
+            let mut inserted = Inserted::new(Placement::Accepted);
             self.accept(entry, place, &mut inserted);
             return Ok(inserted);
         }
         let name = entry.author.clone();
         let dropped = self.deferral.insert(entry, author, &missing, now);
         let dropped = dropped.map_err(|_| InsertError::QuotaFull(name))?;
-        let mut inserted = Inserted::new(Outcome::Deferred);
+        let mut inserted = Inserted::new(Placement::Deferred);
         inserted.dropped = dropped
             .into_iter()
             .map(|entry| Dropped {

@@ -11,7 +11,7 @@ use common::{ack, entry, export, id, ids, member, members, restore};
 use concilium_core::{MemberSet, SubsessionId, Time};
 use concilium_transcript::{
     DEFERRED_BYTES, DEFERRED_BYTES_PER_AUTHOR, DEFERRED_MESSAGES, DEFERRED_MESSAGES_PER_AUTHOR, Entry, Fork,
-    InsertError, MAX_BRANCHES, MAX_PARENTS, Outcome, Timeline, Transcript,
+    InsertError, MAX_BRANCHES, MAX_PARENTS, Placement, Timeline, Transcript,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -21,7 +21,7 @@ fn transcript(names: &str, entries: &[Entry<u64>]) -> Transcript<u64> {
     let mut transcript = Transcript::new(members(names));
     for entry in entries {
         let inserted = transcript.insert(entry.clone(), NOW).unwrap();
-        assert_eq!(inserted.outcome, Outcome::Accepted);
+        assert_eq!(inserted.outcome, Placement::Accepted);
     }
     transcript
 }
@@ -41,15 +41,15 @@ fn a30_missing_parents_wait_and_are_named_and_clear() {
     let later = Time::from_millis(5000);
     assert_eq!(
         transcript.insert(entry(9, "b", &[7]), NOW).unwrap().outcome,
-        Outcome::Deferred
+        Placement::Deferred
     );
     assert_eq!(
         transcript.insert(entry(7, "c", &[8]), later).unwrap().outcome,
-        Outcome::Deferred
+        Placement::Deferred
     );
     assert_eq!(
         transcript.insert(entry(7, "c", &[8]), later).unwrap().outcome,
-        Outcome::Duplicate
+        Placement::Duplicate
     );
     let deferred: Vec<_> = transcript.deferred().collect();
     assert_eq!(
@@ -109,7 +109,7 @@ fn a31_parents_that_are_no_antichain_are_refused() {
     assert!(transcript.insert(entry(9, "c", &[3, 4]), NOW).is_ok());
     // The same when the parents come later.
     let waits = transcript.insert(entry(11, "a", &[9, 10]), NOW).unwrap();
-    assert_eq!(waits.outcome, Outcome::Deferred);
+    assert_eq!(waits.outcome, Placement::Deferred);
     let inserted = transcript.insert(entry(10, "b", &[9]), NOW).unwrap();
     assert_eq!(inserted.accepted, ids(&[10]));
     let rejected = &inserted.rejected[0];
@@ -272,7 +272,7 @@ fn a35_only_members_write_and_parents_stay_inside() {
     // A message of the other subsession never becomes a parent.
     assert_eq!(
         next.insert(entry(11, "b", &[2]), NOW).unwrap().outcome,
-        Outcome::Deferred
+        Placement::Deferred
     );
     let restored: Transcript<u64> = restore(&export(&next)).unwrap();
     assert_eq!(restored.roots(), next.roots());
@@ -351,7 +351,7 @@ fn a39_when_all_together_are_too_many_the_heaviest_pays() {
         assert!(transcript.deferred_len() <= DEFERRED_MESSAGES);
     }
     let late = transcript.insert(entry(600_000, "a", &[600_001]), NOW).unwrap();
-    assert_eq!((late.outcome, late.dropped.len()), (Outcome::Deferred, 1));
+    assert_eq!((late.outcome, late.dropped.len()), (Placement::Deferred, 1));
     assert_ne!(late.dropped[0].author, member("a"));
     assert!(!transcript.is_deferred(&late.dropped[0].id));
     assert!(dropped.iter().all(|dropped| dropped.author != member("a")));
@@ -377,7 +377,7 @@ fn a39_when_all_together_are_too_many_the_heaviest_pays() {
         id: again.id,
         ..entry(0, &author, &[])
     };
-    assert_eq!(transcript.insert(back, NOW).unwrap().outcome, Outcome::Accepted);
+    assert_eq!(transcript.insert(back, NOW).unwrap().outcome, Placement::Accepted);
 }
 
 #[test]

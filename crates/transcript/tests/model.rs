@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{export, id, member, restore};
 use concilium_core::{MemberId, MemberSet, MessageId, SubsessionId, Time};
-use concilium_transcript::{Entry, InsertError, MAX_BRANCHES, Outcome, Timeline, Transcript};
+use concilium_transcript::{Entry, InsertError, MAX_BRANCHES, Placement, Timeline, Transcript};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -403,9 +403,9 @@ proptest! {
             let before = export(&transcript);
             match transcript.insert(model.nodes[i].entry.clone(), Time::from_millis(turn as u64)) {
                 Ok(inserted) => {
-                    let accepts = matches!(inserted.outcome, Outcome::Accepted);
+                    let accepts = matches!(inserted.outcome, Placement::Accepted);
                     prop_assert_eq!(accepts, inserted.accepted.first() == Some(&id(i as u64)));
-                    prop_assert_eq!(inserted.outcome == Outcome::Duplicate, before == export(&transcript));
+                    prop_assert_eq!(inserted.outcome == Placement::Duplicate, before == export(&transcript));
                     prop_assert!(inserted.dropped.is_empty());
                     for name in inserted.accepted {
                         timeline.push(subsession, &transcript, &name).unwrap();
