@@ -6,8 +6,8 @@ use std::sync::Arc;
 use concilium_core::keys::SigningKey;
 use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
-    AssociatedData, Export, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError, Role,
-    Started,
+    AssociatedData, Export, Identity, Opened, Progress, Reason, ReceiveError, RestoreError, Role, Started,
+    Success,
 };
 use concilium_gka_dh::{
     Confirmation, Contribution, CourseHash, Keys, Point, check_base, ending, export, failure, only_suspect,
@@ -351,7 +351,7 @@ impl Operation {
             members,
             since: now,
         };
-        Ok(Progress::Finished(Box::new(Outcome { state, keys })))
+        Ok(Progress::Finished(Box::new(Success { state, keys })))
     }
 
     /// The hellos of all members, once all are there.

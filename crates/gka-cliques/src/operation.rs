@@ -7,8 +7,8 @@ use std::sync::Arc;
 use concilium_core::keys::{SigningKey, VerifyingKey};
 use concilium_core::{Context, MemberId, MemberMap, PacketId, Time};
 use concilium_gka::{
-    AssociatedData, Export, Identity, Opened, Outcome, Progress, Reason, ReceiveError, RestoreError, Role,
-    Started,
+    AssociatedData, Export, Identity, Opened, Progress, Reason, ReceiveError, RestoreError, Role, Started,
+    Success,
 };
 use concilium_gka_dh::{
     Confirmation, Contribution, CourseHash, Element, Keys, check_base, ending, export, failure, only_suspect,
@@ -549,7 +549,7 @@ impl Operation {
             verifying,
             shares,
         };
-        Ok(Progress::Finished(Box::new(Outcome { state, keys })))
+        Ok(Progress::Finished(Box::new(Success { state, keys })))
     }
 
     /// What stands in the order of the slots, in that of the names.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use concilium_core::keys::SigningKey;
 use concilium_core::{Context, MemberId, PacketId, Secret, SessionName, wire};
 use concilium_gka::{
-    Ages, AssociatedData, Directory, Failure, GroupKeyAgreement, Identity, OpenError, Opened, Outcome,
-    Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, signed,
+    Ages, AssociatedData, Directory, Failure, GroupKeyAgreement, Identity, OpenError, Opened, Progress,
+    ProposeError, Reason, ReceiveError, RestoreError, Role, Started, Success, signed,
 };
 use mls_rs::error::MlsError;
 use mls_rs::group::proposal::Proposal as GroupProposal;
@@ -439,7 +439,7 @@ impl GroupKeyAgreement for Mls {
         let (state, keys) = State::begin(epoch, self.desk.clone(), renewed);
         Ok(Started {
             operation: Over(id),
-            progress: Progress::Finished(Box::new(Outcome { state, keys })),
+            progress: Progress::Finished(Box::new(Success { state, keys })),
         })
     }
 

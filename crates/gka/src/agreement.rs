@@ -194,7 +194,7 @@ pub enum Progress<S> {
     /// The operation goes on. These packets, possibly none, are to be sent.
     Continue(Vec<Vec<u8>>),
     /// The operation has succeeded: this packet is its final one.
-    Finished(Box<Outcome<S>>),
+    Finished(Box<Success<S>>),
 }
 
 /// An operation that has just started, and the progress by its initial packet: a one-packet operation is
@@ -210,7 +210,7 @@ pub struct Started<O, S> {
 
 /// What success yields, all at once (K-4).
 #[derive(Debug)]
-pub struct Outcome<S> {
+pub struct Success<S> {
     /// What the next operation starts from.
     pub state: S,
     /// The new subsession's keys.

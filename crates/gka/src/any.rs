@@ -7,8 +7,8 @@ use concilium_core::{Context, MemberId, PacketId, SessionName};
 use zeroize::Zeroizing;
 
 use crate::{
-    Ages, AssociatedData, Export, Failure, GroupKeyAgreement, OpenError, Opened, Operation, Outcome,
-    Progress, ProposeError, Reason, ReceiveError, RestoreError, Started,
+    Ages, AssociatedData, Export, Failure, GroupKeyAgreement, OpenError, Opened, Operation, Progress,
+    ProposeError, Reason, ReceiveError, RestoreError, Started, Success,
 };
 
 /// Any key agreement, its type erased. For programs whose users choose one, and for tools that would
@@ -162,7 +162,7 @@ fn forget<S: Kept>(progress: Progress<S>) -> Progress<AnyState> {
     match progress {
         Progress::Ignored => Progress::Ignored,
         Progress::Continue(packets) => Progress::Continue(packets),
-        Progress::Finished(outcome) => Progress::Finished(Box::new(Outcome {
+        Progress::Finished(outcome) => Progress::Finished(Box::new(Success {
             state: AnyState::of(outcome.state),
             keys: outcome.keys,
         })),

@@ -45,7 +45,7 @@ pub mod exports {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use agreement::{Ages, Export, GroupKeyAgreement, Opened, Operation, Outcome, Progress, Role, Started};
+pub use agreement::{Ages, Export, GroupKeyAgreement, Opened, Operation, Progress, Role, Started, Success};
 pub use any::{AnyGka, AnyOperation, AnyPayload, AnyState};
 pub use data::{AssociatedData, MAX_MEMBERS, MAX_SUITE_BYTES};
 pub use error::{Failure, OpenError, ProposeError, Reason, ReceiveError, RestoreError};

@@ -5,8 +5,8 @@ use concilium_core::packet::{self, Kind as Frame};
 use concilium_core::{Context, MemberId, MemberSet, PacketId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{
-    AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Outcome, Progress, ProposeError,
-    Reason, ReceiveError, Role, Started,
+    AssociatedData, Failure, GroupKeyAgreement, Opened, Operation as _, Progress, ProposeError, Reason,
+    ReceiveError, Role, Started, Success,
 };
 use concilium_server_order::{
     Acceptance, Accepted, Initial, Link, Record, Refusal, Rejected, Rejection, packet_id,
@@ -332,7 +332,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// M-1: the operation has succeeded, everything switches at once.
-    fn finished(&mut self, last: PacketId, outcome: Outcome<G::State>, cx: &mut Context<'_>) {
+    fn finished(&mut self, last: PacketId, outcome: Success<G::State>, cx: &mut Context<'_>) {
         let timing = self.settings.timing;
         let (now, me) = (self.clock.now(), self.gka.me().clone());
         let members_before = self.members().clone();

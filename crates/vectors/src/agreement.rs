@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use concilium_core::{Context, MemberId, MemberSet, PacketId, Time};
-use concilium_gka::{Directory, GroupKeyAgreement, Identity, Operation as _, Outcome, Progress, Role};
+use concilium_gka::{Directory, GroupKeyAgreement, Identity, Operation as _, Progress, Role, Success};
 use concilium_server_order::packet_id;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ struct Party<G: GroupKeyAgreement> {
     gka: G,
     state: Option<G::State>,
     operation: Option<G::Operation>,
-    outcome: Option<Outcome<G::State>>,
+    outcome: Option<Success<G::State>>,
     source: Source,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use concilium_core::testing::rng;
 use concilium_core::{Context, PacketId, Time};
-use concilium_gka::{AssociatedData, GroupKeyAgreement as _, Operation as _, Outcome, Progress};
+use concilium_gka::{AssociatedData, GroupKeyAgreement as _, Operation as _, Progress, Success};
 
 use super::*;
 use crate::{Operation, State};
@@ -15,7 +15,7 @@ const MEMBERS: usize = 512;
 struct Person {
     gka: Cliques,
     operation: Option<Operation>,
-    outcome: Option<Outcome<State>>,
+    outcome: Option<Success<State>>,
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn c1_c3_establishment_and_refresh_of_512() {
         let state = state.as_ref().map(|outcome| &outcome.state);
         let (packet, proposal) = people[by].gka.propose(state, data.clone(), &mut cx).unwrap();
         let mut proposal = Some(proposal);
-        people[by].outcome = state.map(|state| Outcome {
+        people[by].outcome = state.map(|state| Success {
             state: people[by]
                 .gka
                 .restore_state(&concilium_gka::Export::export(state))

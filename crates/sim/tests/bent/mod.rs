@@ -157,7 +157,7 @@ impl GroupKeyAgreement for BentGka {
                 if self.bug == Bug::OtherKey && is_bob(self.me()) {
                     keys.secret = Secret::new([7; 32]);
                 }
-                Progress::Finished(Box::new(concilium_gka::Outcome {
+                Progress::Finished(Box::new(concilium_gka::Success {
                     state: BentState {
                         inner: outcome.state,
                         opened: Rc::clone(&self.opened),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use concilium_core::keys::{SubsessionKeys, VerifyingKey};
 use concilium_core::{Context, FramedHash, MemberId, PacketId, Secret, SessionName};
 use concilium_gka::{
-    AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation, Outcome,
-    Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started,
+    AssociatedData, Directory, Export, GroupKeyAgreement, Identity, OpenError, Opened, Operation, Progress,
+    ProposeError, Reason, ReceiveError, RestoreError, Role, Started, Success,
 };
 use zeroize::Zeroizing;
 
@@ -372,7 +372,7 @@ impl<G: GroupKeyAgreement> GroupKeyAgreement for Broken<G> {
                 signing,
             };
             if let Ok(state) = state {
-                progress = Progress::Finished(Box::new(Outcome { state, keys }));
+                progress = Progress::Finished(Box::new(Success { state, keys }));
             }
         }
         Ok(Started { operation, progress })

@@ -11,7 +11,7 @@ use concilium_core::{
 };
 use concilium_gka::{
     Ages, AssociatedData, Directory, Export, Failure, GroupKeyAgreement, Identity, OpenError, Opened,
-    Operation, Outcome, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, signed,
+    Operation, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, Success, signed,
 };
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::{RistrettoPoint, Scalar};
@@ -431,7 +431,7 @@ impl GroupKeyAgreement for Dictator {
         };
         Ok(Started {
             operation: Over(id),
-            progress: Progress::Finished(Box::new(Outcome { state, keys })),
+            progress: Progress::Finished(Box::new(Success { state, keys })),
         })
     }
 

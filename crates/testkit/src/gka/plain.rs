@@ -10,7 +10,7 @@ use concilium_core::{
 };
 use concilium_gka::{
     Ages, AssociatedData, Directory, Export, Failure, GroupKeyAgreement, Identity, OpenError, Opened,
-    Operation, Outcome, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, signed,
+    Operation, Progress, ProposeError, Reason, ReceiveError, RestoreError, Role, Started, Success, signed,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -227,7 +227,7 @@ impl GroupKeyAgreement for Plain {
         };
         Ok(Started {
             operation: PlainOver(id),
-            progress: Progress::Finished(Box::new(Outcome { state, keys })),
+            progress: Progress::Finished(Box::new(Success { state, keys })),
         })
     }
 
