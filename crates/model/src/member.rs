@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use concilium_core::{MemberId, MemberSet, PacketId};
-use concilium_server_order::{Confirmation, Initial, Link, Record, Resolver, packet_id};
+use concilium_server_order::{Comparison, Initial, Link, Record, Resolver, packet_id};
 
 use crate::judge;
 use crate::packet::{Body, Event, Names, Packet};
@@ -306,18 +306,18 @@ impl Member {
     fn hear_claim(&mut self, author: &MemberId, link: Link, watch: &mut Watch) {
         let provisional = self.resolver.is_provisional();
         match self.resolver.confirm(author, link) {
-            Confirmation::Consistent => {
+            Comparison::Consistent => {
                 self.heard.insert(author.clone());
                 if provisional && !self.resolver.is_provisional() {
                     watch.saw(Sight::Firm);
                     self.adopted = false;
                 }
             }
-            Confirmation::Older => watch.saw(Sight::Older),
-            Confirmation::Different => watch.demand(Rule::NoAccusation, false, || {
+            Comparison::Older => watch.saw(Sight::Older),
+            Comparison::Different => watch.demand(Rule::NoAccusation, false, || {
                 format!("{} accuses {author}", self.resolver.me())
             }),
-            Confirmation::Ahead | Confirmation::NotExpected => {}
+            Comparison::Ahead | Comparison::NotExpected => {}
         }
         judge::firmness(self, watch);
     }

@@ -1,7 +1,7 @@
 //! What must hold in every state, and what must happen in some.
 
 use concilium_core::{ChainHash, MemberId, PacketId};
-use concilium_server_order::{Confirmation, Outcome, Record, Resolver, Role, chain_step};
+use concilium_server_order::{Comparison, Outcome, Record, Resolver, Role, chain_step};
 use stateright::{Model, Property};
 
 use crate::member::Member;
@@ -197,7 +197,7 @@ pub(crate) fn peace<R: Run>(run: &R) -> Verdict {
         let names = (one.resolver.me(), other.resolver.me());
         if run.same_place(names.0, names.1) {
             for (said, found) in exchange(one, other) {
-                if found != Confirmation::Consistent {
+                if found != Comparison::Consistent {
                     return Err(format!(
                         "{} and {} confirm, and {said} by {found:?}",
                         names.0, names.1
@@ -210,7 +210,7 @@ pub(crate) fn peace<R: Run>(run: &R) -> Verdict {
 }
 
 /// Both confirm to each other what they hold, if they have something to confirm. Returns what each heard.
-fn exchange(one: &Member, other: &Member) -> Vec<(String, Confirmation)> {
+fn exchange(one: &Member, other: &Member) -> Vec<(String, Comparison)> {
     let hear = |one: &Member, other: &Member| {
         let claim = other.resolver.claim()?;
         let found = one.resolver.clone().confirm(other.resolver.me(), claim);
@@ -233,8 +233,8 @@ pub(crate) fn discovery<R: Run>(run: &R) -> Verdict {
             continue;
         };
         let found = exchange(one, other);
-        let reported = found.iter().any(|(_, found)| *found == Confirmation::Different);
-        let consistent = found.iter().all(|(_, found)| *found == Confirmation::Consistent);
+        let reported = found.iter().any(|(_, found)| *found == Comparison::Different);
+        let consistent = found.iter().all(|(_, found)| *found == Comparison::Consistent);
         let right = if ours == theirs {
             consistent
         } else {
@@ -261,7 +261,7 @@ fn reported_later(one: &Member, other: &Member) -> bool {
     };
     let held = other.resolver.claim().map(|claim| resolver.confirm(them, claim));
     let elsewhere = PacketId::from_bytes([3; 32]);
-    held == Some(Confirmation::Ahead)
+    held == Some(Comparison::Ahead)
         && resolver.aborted(elsewhere, &running, &me).is_ok()
         && resolver.differences().contains_key(them)
 }
@@ -273,7 +273,7 @@ fn difference_found<R: Run>(run: &R) -> bool {
         .any(|(one, other)| {
             exchange(one, other)
                 .iter()
-                .any(|(_, found)| *found == Confirmation::Different)
+                .any(|(_, found)| *found == Comparison::Different)
         })
 }
 

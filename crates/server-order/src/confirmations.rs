@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::Link;
 
 /// How many members with a different history are recorded. Members that come and go could otherwise fill the
-/// memory one by one. A further one is still reported by [`Confirmation::Different`], and the warning stays
+/// memory one by one. A further one is still reported by [`Comparison::Different`], and the warning stays
 /// anyway.
 pub const MAX_DIFFERENCES: usize = 1024;
 
 /// What a member's confirmation says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[must_use]
-pub enum Confirmation {
+pub enum Comparison {
     /// The same history as ours up to the newest operation.
     Consistent,
     /// The same history as ours up to an earlier operation: the message was on its way when the newest ended,

@@ -45,7 +45,7 @@ mod record;
 mod resolver;
 mod verdict;
 
-pub use confirmations::{Confirmation, Difference, MAX_DIFFERENCES};
+pub use confirmations::{Comparison, Difference, MAX_DIFFERENCES};
 pub use hash::{Role, chain_start, chain_step, leave_id, packet_id};
 pub use initial::{Initial, Rejection};
 pub use record::{MAX_HISTORY, Outcome, Record};

@@ -9,7 +9,7 @@ use crate::confirmations::Confirmations;
 use crate::record::History;
 use crate::verdict::{Accepted, Lineage, Rejected, is_well_formed};
 use crate::{
-    Acceptance, Confirmation, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step,
+    Acceptance, Comparison, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step,
     leave_id,
 };
 
@@ -396,13 +396,13 @@ impl Resolver {
 
     /// A verified message of `member` confirms this link (O-10). A message on its way while an operation ends
     /// confirms an earlier link, and names it.
-    pub fn confirm(&mut self, member: &MemberId, link: Link) -> Confirmation {
+    pub fn confirm(&mut self, member: &MemberId, link: Link) -> Comparison {
         let Some(chain) = self
             .chain
             .as_ref()
             .filter(|chain| chain.head.members.contains(&self.me))
         else {
-            return Confirmation::NotExpected;
+            return Comparison::NotExpected;
         };
         let ours = self.history.find(&link.packet);
         let expected = chain.head.members.contains(member);
@@ -414,23 +414,23 @@ impl Resolver {
                     self.firm_up();
                 }
                 if number == self.history.count() {
-                    Confirmation::Consistent
+                    Comparison::Consistent
                 } else {
-                    Confirmation::Older
+                    Comparison::Older
                 }
             }
             // An excluded member cannot know how the operation ended (T-10), even while the next one includes
             // it again.
-            None if !expected => Confirmation::NotExpected,
-            None if unsure => Confirmation::Ahead,
-            None if chain.running.is_some() && self.confirmations.hold(member, link) => Confirmation::Ahead,
+            None if !expected => Comparison::NotExpected,
+            None if unsure => Comparison::Ahead,
+            None if chain.running.is_some() && self.confirmations.hold(member, link) => Comparison::Ahead,
             // Also a packet older than the history: better one alarm too many than one hidden behind many
             // operations.
             ours => {
                 let ours = ours.map(|(_, hash)| hash);
                 self.confirmations
                     .differ(member, Difference { theirs: link, ours });
-                Confirmation::Different
+                Comparison::Different
             }
         }
     }

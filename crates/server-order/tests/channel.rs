@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use common::{id, set, who};
 use concilium_core::{ChainHash, FramedHash, MemberId, MemberSet, PacketId};
 use concilium_server_order::{
-    Acceptance, Confirmation, Initial, Link, Outcome, Record, Rejection, Resolver, Role, chain_start,
+    Acceptance, Comparison, Initial, Link, Outcome, Record, Rejection, Resolver, Role, chain_start,
     chain_step, packet_id,
 };
 use proptest::prelude::*;
@@ -330,8 +330,8 @@ impl World<'_> {
                     }
                     let provisional = process.resolver.is_provisional();
                     match process.resolver.confirm(&by, link) {
-                        Confirmation::Consistent => self.seen.count("consistent"),
-                        Confirmation::Older => self.seen.count("older"),
+                        Comparison::Consistent => self.seen.count("consistent"),
+                        Comparison::Older => self.seen.count("older"),
                         _ => {}
                     }
                     if provisional && !process.resolver.is_provisional() {

@@ -11,7 +11,7 @@ mod common;
 
 use common::{group, id, next, set, who};
 use concilium_core::{MemberId, MemberSet, PacketId};
-use concilium_server_order::{Confirmation, Outcome, Record, Refusal, Rejection, Resolver};
+use concilium_server_order::{Comparison, Outcome, Record, Refusal, Rejection, Resolver};
 
 #[derive(Clone, Debug, PartialEq)]
 enum End {
@@ -209,10 +209,10 @@ fn a24_chain_hashes_are_equal_exactly_if_the_same_was_accepted() {
             let found = a.confirm(&who("b"), b.claim().unwrap());
             if same {
                 equal += 1;
-                assert_eq!(found, Confirmation::Consistent);
+                assert_eq!(found, Comparison::Consistent);
             } else {
                 different += 1;
-                assert_eq!(found, Confirmation::Different);
+                assert_eq!(found, Comparison::Different);
                 assert!(a.differences().contains_key(&who("b")), "warned, and b named");
             }
         }
@@ -249,7 +249,7 @@ fn a25_a_final_packet_that_reaches_some_only() {
                     Err(Rejection::OperationRunning)
                 );
                 if resolver.is_member() && heard {
-                    assert_eq!(resolver.confirm(&who(NAMES[lucky]), claim), Confirmation::Ahead);
+                    assert_eq!(resolver.confirm(&who(NAMES[lucky]), claim), Comparison::Ahead);
                 }
                 // Their deadline passes.
                 resolver.aborted(id(11), &pi, &resolver.me().clone()).unwrap();

@@ -12,7 +12,7 @@ mod common;
 use common::{confirm_all, group, id, initial, link, next, set, who};
 use concilium_core::{ChainHash, wire};
 use concilium_server_order::{
-    Acceptance, Confirmation, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY, MAX_REMEMBERED, Outcome, Refusal,
+    Acceptance, Comparison, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY, MAX_REMEMBERED, Outcome, Refusal,
     Rejection, Resolver, Role, chain_start, chain_step, leave_id,
 };
 
@@ -189,7 +189,7 @@ fn o8_a26_an_adopted_history_is_provisional_until_all_confirm() {
     let mut c = Resolver::unsynchronised(who("c"));
     assert_eq!(c.initial(&pi, &all), Ok(Acceptance::Joining));
     assert!(c.is_synchronised() && !c.is_member() && c.is_provisional());
-    assert_eq!(c.confirm(&who("a"), link(1)), Confirmation::NotExpected);
+    assert_eq!(c.confirm(&who("a"), link(1)), Comparison::NotExpected);
     c.finished(id(2), &id(1)).unwrap();
     for member in &mut group {
         member.initial(&pi, &all).unwrap();
@@ -203,13 +203,13 @@ fn o8_a26_an_adopted_history_is_provisional_until_all_confirm() {
     assert_eq!(c.missing(), set("a b"));
     assert_eq!(
         c.confirm(&who("a"), group[0].claim().unwrap()),
-        Confirmation::Consistent
+        Comparison::Consistent
     );
     assert!(c.is_member() && c.is_provisional());
     assert_eq!(c.missing(), set("b"));
     assert_eq!(
         c.confirm(&who("b"), group[1].claim().unwrap()),
-        Confirmation::Consistent
+        Comparison::Consistent
     );
     assert!(!c.is_provisional());
 }
@@ -239,16 +239,16 @@ fn a26_a_made_up_chain_hash_is_found_and_named_by_the_first_honest_confirmation(
     }
     assert_eq!(
         c.confirm(&who("b"), c.claim().unwrap()),
-        Confirmation::Consistent,
+        Comparison::Consistent,
         "the liar keeps to it"
     );
     assert!(c.is_provisional());
     let theirs = a.claim().unwrap();
-    assert_eq!(c.confirm(&who("a"), theirs), Confirmation::Different);
+    assert_eq!(c.confirm(&who("a"), theirs), Comparison::Different);
     assert_eq!(c.differences()[&who("a")].theirs, theirs);
     assert_eq!(c.differences()[&who("a")].ours, Some(c.claim().unwrap().chain));
     // O-10: permanent, whatever a says later.
-    assert_eq!(c.confirm(&who("a"), c.claim().unwrap()), Confirmation::Consistent);
+    assert_eq!(c.confirm(&who("a"), c.claim().unwrap()), Comparison::Consistent);
     assert!(c.is_provisional() && c.differences().len() == 1);
 }
 
@@ -258,7 +258,7 @@ fn a26_a_made_up_parent_is_found_too() {
     let mut c = Resolver::unsynchronised(who("c"));
     c.initial(&initial(1, link(66), "a", "a", "a c"), &all).unwrap();
     c.finished(id(2), &id(1)).unwrap();
-    assert_eq!(c.confirm(&who("a"), link(7)), Confirmation::Different);
+    assert_eq!(c.confirm(&who("a"), link(7)), Comparison::Different);
     assert_eq!(c.differences()[&who("a")].ours, None);
     assert!(c.is_provisional());
 }
@@ -303,25 +303,25 @@ fn o10_confirmations_of_earlier_operations_count_for_those() {
     }
     let a = &mut group[0];
     assert_eq!(a.missing(), set("b"));
-    assert_eq!(a.confirm(&who("b"), old), Confirmation::Older);
+    assert_eq!(a.confirm(&who("b"), old), Comparison::Older);
     let middle = a.history()[1].link;
-    assert_eq!(a.confirm(&who("b"), middle), Confirmation::Older);
+    assert_eq!(a.confirm(&who("b"), middle), Comparison::Older);
     assert_eq!(
         a.missing(),
         set("b"),
         "the newest operation is still to be confirmed"
     );
-    assert_eq!(a.confirm(&who("x"), link(9)), Confirmation::NotExpected);
+    assert_eq!(a.confirm(&who("x"), link(9)), Comparison::NotExpected);
     let forged = Link {
         chain: link(9).chain,
         ..middle
     };
-    assert_eq!(a.clone().confirm(&who("b"), forged), Confirmation::Different);
+    assert_eq!(a.clone().confirm(&who("b"), forged), Comparison::Different);
     confirm_all(&mut group);
     assert_eq!((group[0].missing(), group[1].missing()), (set(""), set("")));
     assert_eq!(
         group[0].confirm(&who("b"), old),
-        Confirmation::Older,
+        Comparison::Older,
         "a message that came late"
     );
     assert_eq!(group[0].missing(), set(""), "takes nothing back");
@@ -336,12 +336,12 @@ fn o10_a_claim_ahead_is_decided_when_the_operation_ends() {
     let mut finished = a.clone();
     finished.finished(id(2), &id(1)).unwrap();
     let theirs = finished.claim().unwrap();
-    assert_eq!(a.confirm(&who("b"), theirs), Confirmation::Ahead);
-    assert_eq!(a.confirm(&who("b"), theirs), Confirmation::Ahead);
+    assert_eq!(a.confirm(&who("b"), theirs), Comparison::Ahead);
+    assert_eq!(a.confirm(&who("b"), theirs), Comparison::Ahead);
     let mut twice = a.clone();
     assert_eq!(
         twice.confirm(&who("b"), link(7)),
-        Confirmation::Different,
+        Comparison::Different,
         "two ends of one operation"
     );
     // The same end here: it was a confirmation. Another: evidence.
@@ -352,7 +352,7 @@ fn o10_a_claim_ahead_is_decided_when_the_operation_ends() {
     assert_eq!(other.missing(), set("b c"));
     assert_eq!(other.differences()[&who("b")].theirs, theirs);
     // And with nothing running there is nothing to wait for.
-    assert_eq!(a.confirm(&who("b"), link(7)), Confirmation::Different);
+    assert_eq!(a.confirm(&who("b"), link(7)), Comparison::Different);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn o10_evidence_is_bounded_and_still_reported() {
     a.initial(&pi, &crowd).unwrap();
     a.finished(id(2), &pi.id).unwrap();
     for n in 0..MAX_DIFFERENCES + 5 {
-        assert_eq!(a.confirm(&name(n), link(3)), Confirmation::Different);
+        assert_eq!(a.confirm(&name(n), link(3)), Comparison::Different);
     }
     assert_eq!(a.differences().len(), MAX_DIFFERENCES);
 }
@@ -516,7 +516,7 @@ fn o8_a28_a_misled_joiner_finds_back() {
         1,
         "what it believed before is no part of this chain"
     );
-    assert_eq!(c.confirm(&who("a"), a.claim().unwrap()), Confirmation::Consistent);
+    assert_eq!(c.confirm(&who("a"), a.claim().unwrap()), Comparison::Consistent);
 }
 
 #[test]
@@ -530,10 +530,10 @@ fn t5_o10_whoever_is_being_excluded_cannot_be_sure_that_it_failed() {
     // The operation succeeds, which c cannot see; then b leaves before c has been kicked.
     let [a, _, c] = &mut group[..] else { unreachable!() };
     a.finished(id(2), &id(1)).unwrap();
-    assert_eq!(c.confirm(&who("a"), a.claim().unwrap()), Confirmation::Ahead);
+    assert_eq!(c.confirm(&who("a"), a.claim().unwrap()), Comparison::Ahead);
     assert_eq!(
         c.confirm(&who("a"), link(8)),
-        Confirmation::Ahead,
+        Comparison::Ahead,
         "c has no part in what they do now"
     );
     assert_eq!(a.left(&who("b"), &set("a c")), None);
@@ -541,16 +541,16 @@ fn t5_o10_whoever_is_being_excluded_cannot_be_sure_that_it_failed() {
     assert!(c.is_member() && c.is_provisional());
     assert_eq!(
         c.confirm(&who("a"), a.claim().unwrap()),
-        Confirmation::Ahead,
+        Comparison::Ahead,
         "no false alarm (T-16)"
     );
     assert!(c.differences().is_empty());
     assert_eq!(c.missing(), set("a b"));
     // Had it really failed, the others would confirm that.
     let failed = c.claim().unwrap();
-    assert_eq!(c.confirm(&who("a"), failed), Confirmation::Consistent);
+    assert_eq!(c.confirm(&who("a"), failed), Comparison::Consistent);
     assert!(c.is_provisional());
-    assert_eq!(c.confirm(&who("b"), failed), Confirmation::Consistent);
+    assert_eq!(c.confirm(&who("b"), failed), Comparison::Consistent);
     assert!(!c.is_provisional());
 }
 

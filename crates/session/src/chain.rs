@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use concilium_core::{MemberId, MemberSet, PacketId, Time};
 use concilium_liveness::Timing;
-use concilium_server_order::{Confirmation, Link, Resolver};
+use concilium_server_order::{Comparison, Link, Resolver};
 use serde::{Deserialize, Serialize};
 
 use crate::due::{Due, DueReason};
@@ -64,17 +64,17 @@ impl Chain {
     }
 
     /// A member states, authenticated, where it stands (O-10).
-    pub(crate) fn confirm(&mut self, member: &MemberId, link: Link, now: Time) -> Confirmation {
+    pub(crate) fn confirm(&mut self, member: &MemberId, link: Link, now: Time) -> Comparison {
         let confirmation = self.resolver.confirm(member, link);
         match confirmation {
-            Confirmation::Consistent => {
+            Comparison::Consistent => {
                 if member != self.resolver.me() {
                     self.is_in(); // The operation that excluded us has failed for the others too.
                 }
                 self.owing.remove(member);
             }
             // The newest is still to come, and may have ended just now.
-            Confirmation::Older => {
+            Comparison::Older => {
                 self.owing.entry(member.clone()).and_modify(|since| *since = now);
             }
             _ => {}
@@ -205,13 +205,10 @@ mod tests {
         operation(&mut chain, 2, "bob", "alice bob carol", true);
         chain.expect_confirmations(NOW.after(timing.full_ack()));
         let link = chain.resolver.head().unwrap().link;
-        assert_eq!(chain.confirm(&id("bob"), link, NOW), Confirmation::Consistent);
+        assert_eq!(chain.confirm(&id("bob"), link, NOW), Comparison::Consistent);
         assert_eq!(chain.late(&timing, late_at), set("carol"));
         assert!(!chain.is_confirmed());
-        assert_eq!(
-            chain.confirm(&id("carol"), link, late_at),
-            Confirmation::Consistent
-        );
+        assert_eq!(chain.confirm(&id("carol"), link, late_at), Comparison::Consistent);
         assert!(chain.is_confirmed() && chain.late(&timing, Time::NEVER).is_empty());
         assert_eq!(chain.next_due(&timing, NOW), None);
     }
@@ -224,7 +221,7 @@ mod tests {
         operation(&mut chain, 2, "bob", "alice bob carol", true);
         chain.expect_confirmations(NOW);
         let later = NOW.after(timing.full_ack());
-        assert_eq!(chain.confirm(&id("bob"), old, later), Confirmation::Older);
+        assert_eq!(chain.confirm(&id("bob"), old, later), Comparison::Older);
         assert_eq!(
             chain.late(&timing, NOW.after(timing.confirmation_deadline())),
             set("carol")

@@ -8,7 +8,7 @@ use concilium_core::packet::{self, Kind as Frame};
 use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::GroupKeyAgreement;
-use concilium_server_order::{Confirmation, Link};
+use concilium_server_order::{Comparison, Link};
 use concilium_transcript::{InsertError, Inserted};
 
 use crate::subsession::{Refusal, SpeakError};
@@ -360,10 +360,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn confirmed(&mut self, member: &MemberId, link: Link) {
         let Some(stay) = &mut self.stay else { return };
         match stay.chain.confirm(member, link, self.clock.now()) {
-            Confirmation::Different => {
+            Comparison::Different => {
                 self.warn(WarningKind::InconsistentHistory, MemberSet::of(member.clone()));
             }
-            Confirmation::Consistent => {
+            Comparison::Consistent => {
                 if stay.chain.is_confirmed() {
                     self.reunions = 0;
                 }
