@@ -1,7 +1,9 @@
 //! What each call of the resolver must do, said anew from the rules.
 
 use concilium_core::{MemberId, MemberSet, PacketId};
-use concilium_server_order::{Acceptance, Initial, Outcome, Record, Refusal, Rejection, Resolver, leave_id};
+use concilium_server_order::{
+    Acceptance, EndRejection, Initial, Outcome, Record, Rejection, Resolver, leave_id,
+};
 
 use crate::member::Member;
 use crate::watch::{Rule, Sight, Watch};
@@ -86,7 +88,7 @@ pub(crate) fn ended(
     member: &Member,
     (last, pi): (PacketId, &PacketId),
     aborted_by: Option<&MemberId>,
-    verdict: Result<&Record, &Refusal>,
+    verdict: Result<&Record, &EndRejection>,
     watch: &mut Watch,
 ) {
     let (me, after) = (before.me(), &member.resolver);

@@ -49,7 +49,7 @@ pub use confirmations::{Comparison, Difference, MAX_DIFFERENCES};
 pub use hash::{Role, chain_start, chain_step, leave_id, packet_id};
 pub use initial::{Initial, Rejection};
 pub use record::{MAX_HISTORY, Outcome, Record};
-pub use resolver::{Head, Link, MAX_REMEMBERED, Refusal, Resolver};
+pub use resolver::{EndRejection, Head, Link, MAX_REMEMBERED, Resolver};
 pub use verdict::{Acceptance, Accepted, Rejected};
 
 #[cfg(doctest)]

@@ -61,7 +61,7 @@ impl Head {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error, Serialize, Deserialize,
 )]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum EndRejection {
     /// The operation that it names does not run: it has ended, or was never accepted (O-4).
     #[error("the operation that the packet names is not running; ignore the packet")]
     NotRunning,
@@ -324,7 +324,7 @@ impl Resolver {
     ///
     /// # Errors
     /// That operation does not run; nothing has changed.
-    pub fn finished(&mut self, last: PacketId, initial: &PacketId) -> Result<Record, Refusal> {
+    pub fn finished(&mut self, last: PacketId, initial: &PacketId) -> Result<Record, EndRejection> {
         self.settle(last, initial, Outcome::Finished)
     }
 
@@ -332,13 +332,18 @@ impl Resolver {
     ///
     /// # Errors
     /// That operation does not run, or is none of the author's business; nothing has changed.
-    pub fn aborted(&mut self, last: PacketId, initial: &PacketId, by: &MemberId) -> Result<Record, Refusal> {
+    pub fn aborted(
+        &mut self,
+        last: PacketId,
+        initial: &PacketId,
+        by: &MemberId,
+    ) -> Result<Record, EndRejection> {
         let running = self.running().filter(|running| running.id == *initial);
         let Some(running) = running else {
-            return Err(Refusal::NotRunning); // O-4: too late
+            return Err(EndRejection::NotRunning); // O-4: too late
         };
         if !running.before.contains(by) && !running.after.contains(by) {
-            return Err(Refusal::Outsider);
+            return Err(EndRejection::Outsider);
         }
         let by = by.clone();
         self.settle(last, initial, Outcome::Aborted { by })
@@ -356,11 +361,16 @@ impl Resolver {
     }
 
     /// The one place where the chain advances, for successes and failures.
-    fn settle(&mut self, last: PacketId, initial: &PacketId, outcome: Outcome) -> Result<Record, Refusal> {
+    fn settle(
+        &mut self,
+        last: PacketId,
+        initial: &PacketId,
+        outcome: Outcome,
+    ) -> Result<Record, EndRejection> {
         // O-4: only the first packet that ends the operation counts.
-        let chain = self.chain.as_mut().ok_or(Refusal::NotRunning)?;
+        let chain = self.chain.as_mut().ok_or(EndRejection::NotRunning)?;
         let running = chain.running.take_if(|running| running.id == *initial);
-        let initial = running.ok_or(Refusal::NotRunning)?;
+        let initial = running.ok_or(EndRejection::NotRunning)?;
         // O-5, and O-9: one packet is one step. The hash between the two steps of longer operations is not
         // needed.
         let before = &chain.head.link.chain;

@@ -11,7 +11,7 @@ mod common;
 
 use common::{group, id, next, set, who};
 use concilium_core::{MemberId, MemberSet, PacketId};
-use concilium_server_order::{Comparison, Outcome, Record, Refusal, Rejection, Resolver};
+use concilium_server_order::{Comparison, EndRejection, Outcome, Record, Rejection, Resolver};
 
 #[derive(Clone, Debug, PartialEq)]
 enum End {
@@ -55,12 +55,12 @@ fn feed(resolver: &mut Resolver, end: &End, pi: &PacketId, channel: &mut MemberS
     if settled.is_none() {
         assert_eq!(*resolver, before, "A-18: what settles nothing changes nothing");
         let outsider = matches!(end, End::Abort(_, by) if !takes_part(resolver, by));
-        assert!(refused.is_none_or(|refusal| refusal == Refusal::NotRunning || outsider));
+        assert!(refused.is_none_or(|refusal| refusal == EndRejection::NotRunning || outsider));
     }
     settled
 }
 
-fn split(result: Result<Record, Refusal>) -> (Option<Record>, Option<Refusal>) {
+fn split(result: Result<Record, EndRejection>) -> (Option<Record>, Option<EndRejection>) {
     match result {
         Ok(record) => (Some(record), None),
         Err(refusal) => (None, Some(refusal)),

@@ -12,8 +12,8 @@ mod common;
 use common::{confirm_all, group, id, initial, link, next, set, who};
 use concilium_core::{ChainHash, wire};
 use concilium_server_order::{
-    Acceptance, Comparison, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY, MAX_REMEMBERED, Outcome, Refusal,
-    Rejection, Resolver, Role, chain_start, chain_step, leave_id,
+    Acceptance, Comparison, EndRejection, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY, MAX_REMEMBERED,
+    Outcome, Rejection, Resolver, Role, chain_start, chain_step, leave_id,
 };
 
 #[test]
@@ -40,8 +40,8 @@ fn o3_later_packets_belong_to_the_operation_that_they_name() {
     a.initial(&pi, &set("a b")).unwrap();
     assert!(a.is_running(&id(1)) && !a.is_running(&id(2)));
     let running = a.clone();
-    assert_eq!(a.finished(id(5), &id(2)), Err(Refusal::NotRunning));
-    assert_eq!(a.aborted(id(5), &id(2), &who("a")), Err(Refusal::NotRunning));
+    assert_eq!(a.finished(id(5), &id(2)), Err(EndRejection::NotRunning));
+    assert_eq!(a.aborted(id(5), &id(2), &who("a")), Err(EndRejection::NotRunning));
     assert_eq!(a, running, "A-18");
     a.finished(id(5), &id(1)).unwrap();
     assert!(!a.is_running(&id(1)));
@@ -58,8 +58,8 @@ fn o4_the_first_proposal_and_the_first_end_win_and_rejections_change_nothing_a18
     assert_eq!(a, running);
     a.finished(id(3), &id(1)).unwrap();
     let ended = a.clone();
-    assert_eq!(a.finished(id(4), &id(1)), Err(Refusal::NotRunning));
-    assert_eq!(a.aborted(id(4), &id(1), &who("a")), Err(Refusal::NotRunning));
+    assert_eq!(a.finished(id(4), &id(1)), Err(EndRejection::NotRunning));
+    assert_eq!(a.aborted(id(4), &id(1), &who("a")), Err(EndRejection::NotRunning));
     assert_eq!(a.left(&who("b"), &set("a")), None);
     // replays of both proposals, now that nothing runs.
     assert_eq!(a.initial(&first, &set("a b")), Err(Rejection::WrongParent));
@@ -397,7 +397,7 @@ fn o11_aborts_come_from_members_before_or_after() {
     let all = set("a b c x");
     a.initial(&next(1, &a, "a", "a c"), &all).unwrap();
     let running = a.clone();
-    assert_eq!(a.aborted(id(2), &id(1), &who("x")), Err(Refusal::Outsider));
+    assert_eq!(a.aborted(id(2), &id(1), &who("x")), Err(EndRejection::Outsider));
     assert_eq!(a, running, "A-18");
     for by in ["a", "b", "c"] {
         let mut a = a.clone();
@@ -501,9 +501,15 @@ fn o8_a28_a_misled_joiner_finds_back() {
     // Both wait until their deadlines and abort. The real one is not taken up late.
     c.aborted(id(4), &stale.id, &who("c")).unwrap();
     assert_eq!(c.initial(&real, &all), Err(Rejection::RememberedParent));
-    assert_eq!(a.aborted(id(4), &stale.id, &who("c")), Err(Refusal::NotRunning));
+    assert_eq!(
+        a.aborted(id(4), &stale.id, &who("c")),
+        Err(EndRejection::NotRunning)
+    );
     a.aborted(id(5), &real.id, &who("a")).unwrap();
-    assert_eq!(c.aborted(id(5), &real.id, &who("a")), Err(Refusal::NotRunning));
+    assert_eq!(
+        c.aborted(id(5), &real.id, &who("a")),
+        Err(EndRejection::NotRunning)
+    );
     // The next attempt works, though it does not continue from what the joiner believed.
     let again = next(6, &a, "a", "a b c");
     for resolver in [&mut a, &mut c] {

@@ -9,7 +9,7 @@ use concilium_gka::{
     ReceiveError, Role, Started, Success,
 };
 use concilium_server_order::{
-    Acceptance, Accepted, Initial, Link, Record, Refusal, Rejected, Rejection, packet_id,
+    Acceptance, Accepted, EndRejection, Initial, Link, Record, Rejected, Rejection, packet_id,
 };
 
 use crate::course::{MAX_ABORTED, Proposal, Running, Wish};
@@ -473,7 +473,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         match stay.chain.resolver.aborted(id, &initial, by) {
             Ok(record) => self.operation_failed(&record, FailureCause::Aborted(by.clone()), cx),
-            Err(Refusal::NotRunning) => {
+            Err(EndRejection::NotRunning) => {
                 // An honest member aborts an operation of one packet only if that packet gave it a bad share.
                 let last = stay.chain.resolver.history().last();
                 let one_packet =
