@@ -1,7 +1,7 @@
 //! What must hold in every state, and what must happen in some.
 
 use concilium_core::{ChainHash, MemberId, PacketId};
-use concilium_server_order::{Comparison, Outcome, Record, Resolver, Role, chain_step};
+use concilium_server_order::{ChainRole, Comparison, Outcome, Record, Resolver, chain_step};
 use stateright::{Model, Property};
 
 use crate::member::Member;
@@ -121,15 +121,21 @@ pub(crate) fn chain<R: Run>(run: &R) -> Verdict {
             let before = &previous.link.chain;
             let (first, last) = (&record.initial, &record.link.packet);
             let role = match record.outcome {
-                Outcome::Finished if first == last => Role::Both, // O-9
-                Outcome::Finished => Role::Final,
-                Outcome::Aborted { .. } => Role::Abort,
-                Outcome::Left { .. } => Role::Leave,
+                Outcome::Finished if first == last => ChainRole::Both, // O-9
+                Outcome::Finished => ChainRole::Final,
+                Outcome::Aborted { .. } => ChainRole::Abort,
+                Outcome::Left { .. } => ChainRole::Leave,
             };
-            let started = chain_step(before, first, Role::Initial);
-            let start = if role == Role::Both { before } else { &started };
+            let started = chain_step(before, first, ChainRole::Initial);
+            let start = if role == ChainRole::Both { before } else { &started };
             let expected = chain_step(start, last, role);
-            let roles = [Role::Initial, Role::Final, Role::Both, Role::Abort, Role::Leave];
+            let roles = [
+                ChainRole::Initial,
+                ChainRole::Final,
+                ChainRole::Both,
+                ChainRole::Abort,
+                ChainRole::Leave,
+            ];
             let others = roles.into_iter().filter(|other| *other != role);
             if others
                 .map(|other| chain_step(start, last, other))

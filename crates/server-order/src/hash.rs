@@ -29,7 +29,7 @@ pub fn leave_id(initial: &PacketId, who: &MemberId, remaining: &MemberSet) -> Pa
 
 /// In which role a packet was accepted (O-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Role {
+pub enum ChainRole {
     /// It started an operation that later packets ended.
     Initial,
     /// It finished the operation successfully.
@@ -42,7 +42,7 @@ pub enum Role {
     Leave,
 }
 
-impl Role {
+impl ChainRole {
     /// What goes into the hash. Never renumber: all members of a session must agree on it.
     const fn number(self) -> u64 {
         match self {
@@ -65,7 +65,7 @@ pub fn chain_start(parent: &PacketId) -> ChainHash {
 
 /// The chain hash after one more packet is accepted: H(previous chain hash, packet id, role) (O-5).
 #[must_use]
-pub fn chain_step(previous: &ChainHash, packet: &PacketId, role: Role) -> ChainHash {
+pub fn chain_step(previous: &ChainHash, packet: &PacketId, role: ChainRole) -> ChainHash {
     let hash = FramedHash::new("concilium 2026-11 v1 server-order chain step")
         .field(previous.as_bytes())
         .field(packet.as_bytes())
@@ -119,7 +119,13 @@ mod tests {
         let (p, q) = (PacketId::from_bytes([1; 32]), PacketId::from_bytes([2; 32]));
         let start = chain_start(&p);
         let mut steps = BTreeSet::from([start, chain_start(&q)]);
-        for role in [Role::Initial, Role::Final, Role::Both, Role::Abort, Role::Leave] {
+        for role in [
+            ChainRole::Initial,
+            ChainRole::Final,
+            ChainRole::Both,
+            ChainRole::Abort,
+            ChainRole::Leave,
+        ] {
             for packet in [&p, &q] {
                 let once = chain_step(&start, packet, role);
                 steps.extend([once, chain_step(&once, packet, role)]);

@@ -46,7 +46,7 @@ mod resolver;
 mod verdict;
 
 pub use confirmations::{Comparison, Difference, MAX_DIFFERENCES};
-pub use hash::{Role, chain_start, chain_step, leave_id, packet_id};
+pub use hash::{ChainRole, chain_start, chain_step, leave_id, packet_id};
 pub use initial::{Initial, Rejection};
 pub use record::{MAX_HISTORY, Outcome, Record};
 pub use resolver::{EndRejection, Head, Link, MAX_REMEMBERED, Resolver};

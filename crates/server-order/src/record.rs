@@ -3,7 +3,7 @@
 use concilium_core::{ChainHash, MemberId, MemberSet, PacketId, wire};
 use serde::{Deserialize, Serialize};
 
-use crate::{Initial, Link, Role};
+use crate::{ChainRole, Initial, Link};
 
 /// How many operations are kept. They answer confirmations that come late (O-10) and fill a history screen.
 /// No resend brings back a message older than this many operations.
@@ -34,11 +34,11 @@ impl Outcome {
     }
 
     /// The role of the packet that ended the operation.
-    pub(crate) fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> ChainRole {
         match self {
-            Self::Finished => Role::Final,
-            Self::Aborted { .. } => Role::Abort,
-            Self::Left { .. } => Role::Leave,
+            Self::Finished => ChainRole::Final,
+            Self::Aborted { .. } => ChainRole::Abort,
+            Self::Left { .. } => ChainRole::Leave,
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::confirmations::Confirmations;
 use crate::record::History;
 use crate::verdict::{Accepted, Lineage, Rejected, is_well_formed};
 use crate::{
-    Acceptance, Comparison, Difference, Initial, Outcome, Record, Rejection, Role, chain_start, chain_step,
-    leave_id,
+    Acceptance, ChainRole, Comparison, Difference, Initial, Outcome, Record, Rejection, chain_start,
+    chain_step, leave_id,
 };
 
 /// How many parents are remembered while we are not a member (O-7). A flood of proposals reaches this limit.
@@ -375,9 +375,9 @@ impl Resolver {
         // needed.
         let before = &chain.head.link.chain;
         let hash = if outcome.is_success() && last == initial.id {
-            chain_step(before, &last, Role::Both)
+            chain_step(before, &last, ChainRole::Both)
         } else {
-            let started = chain_step(before, &initial.id, Role::Initial);
+            let started = chain_step(before, &initial.id, ChainRole::Initial);
             chain_step(&started, &last, outcome.role())
         };
         let link = Link {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use common::{id, set, who};
 use concilium_core::{ChainHash, FramedHash, MemberId, MemberSet, PacketId};
 use concilium_server_order::{
-    Acceptance, Comparison, Initial, Link, Outcome, Record, Rejection, Resolver, Role, chain_start,
+    Acceptance, ChainRole, Comparison, Initial, Link, Outcome, Record, Rejection, Resolver, chain_start,
     chain_step, packet_id,
 };
 use proptest::prelude::*;
@@ -485,15 +485,15 @@ impl World<'_> {
             for pair in resolver.history().windows(2) {
                 let (previous, record) = (pair[0].link.chain, &pair[1]);
                 let role = match record.outcome {
-                    Outcome::Finished => Role::Final,
-                    Outcome::Aborted { .. } => Role::Abort,
-                    Outcome::Left { .. } => Role::Leave,
+                    Outcome::Finished => ChainRole::Final,
+                    Outcome::Aborted { .. } => ChainRole::Abort,
+                    Outcome::Left { .. } => ChainRole::Leave,
                 };
                 let chain = if record.initial == record.link.packet {
-                    chain_step(&previous, &record.initial, Role::Both)
+                    chain_step(&previous, &record.initial, ChainRole::Both)
                 } else {
                     chain_step(
-                        &chain_step(&previous, &record.initial, Role::Initial),
+                        &chain_step(&previous, &record.initial, ChainRole::Initial),
                         &record.link.packet,
                         role,
                     )

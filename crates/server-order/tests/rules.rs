@@ -12,8 +12,8 @@ mod common;
 use common::{confirm_all, group, id, initial, link, next, set, who};
 use concilium_core::{ChainHash, wire};
 use concilium_server_order::{
-    Acceptance, Comparison, EndRejection, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY, MAX_REMEMBERED,
-    Outcome, Rejection, Resolver, Role, chain_start, chain_step, leave_id,
+    Acceptance, ChainRole, Comparison, EndRejection, Initial, Link, MAX_DIFFERENCES, MAX_HISTORY,
+    MAX_REMEMBERED, Outcome, Rejection, Resolver, chain_start, chain_step, leave_id,
 };
 
 #[test]
@@ -72,24 +72,24 @@ fn o5_o9_the_chain_hashes_every_accepted_packet_in_its_role() {
     let all = set("a b");
     let mut a = group("a b").remove(0);
     let start = a.head().unwrap().link.chain;
-    let two = chain_step(&start, &id(1), Role::Initial);
+    let two = chain_step(&start, &id(1), ChainRole::Initial);
     type End<'a> = &'a dyn Fn(&mut Resolver);
     let cases: [(End<'_>, ChainHash); 4] = [
         (
             &|a| drop(a.finished(id(1), &id(1))),
-            chain_step(&start, &id(1), Role::Both),
+            chain_step(&start, &id(1), ChainRole::Both),
         ),
         (
             &|a| drop(a.finished(id(2), &id(1))),
-            chain_step(&two, &id(2), Role::Final),
+            chain_step(&two, &id(2), ChainRole::Final),
         ),
         (
             &|a| drop(a.aborted(id(2), &id(1), &who("b"))),
-            chain_step(&two, &id(2), Role::Abort),
+            chain_step(&two, &id(2), ChainRole::Abort),
         ),
         (
             &|a| drop(a.left(&who("b"), &set("a"))),
-            chain_step(&two, &leave_id(&id(1), &who("b"), &set("a")), Role::Leave),
+            chain_step(&two, &leave_id(&id(1), &who("b"), &set("a")), ChainRole::Leave),
         ),
     ];
     a.initial(&next(1, &a, "a", "a b"), &all).unwrap();

@@ -3,7 +3,7 @@
 use concilium_core::keys::SigningKey;
 use concilium_core::{MemberId, PacketId, Secret};
 use concilium_gka_dh::Keys;
-use concilium_server_order::{Role, chain_start, chain_step, leave_id, packet_id};
+use concilium_server_order::{ChainRole, chain_start, chain_step, leave_id, packet_id};
 use serde_json::{Value, json};
 
 use crate::frames::{id, names, set};
@@ -17,11 +17,11 @@ pub(crate) fn order() -> Value {
     let parent = PacketId::from_bytes([0x55; 32]);
     let start = chain_start(&parent);
     let roles = [
-        ("initial", Role::Initial),
-        ("final", Role::Final),
-        ("both", Role::Both),
-        ("abort", Role::Abort),
-        ("leave", Role::Leave),
+        ("initial", ChainRole::Initial),
+        ("final", ChainRole::Final),
+        ("both", ChainRole::Both),
+        ("abort", ChainRole::Abort),
+        ("leave", ChainRole::Leave),
     ];
     let steps = roles.map(|(name, role)| {
         json!({
