@@ -394,9 +394,9 @@ mod tests {
     fn a41_other_packets_are_the_sessions_and_newer_introductions_are_named() {
         let mut alice = alice(FirstUse::Ask);
         for kind in [
-            concilium::packet::Kind::Operation,
-            concilium::packet::Kind::Message,
-            concilium::packet::Kind::Announcement,
+            concilium::packet::PacketKind::Operation,
+            concilium::packet::PacketKind::Message,
+            concilium::packet::PacketKind::Announcement,
         ] {
             let packet = concilium::packet::frame(kind, b"body");
             assert_eq!(alice.hears("bob", &packet), Heard::NotForUs);

@@ -13,7 +13,7 @@ pub const FRAME_BYTES: usize = 2;
 /// The kind of a packet, in the clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum PacketKind {
     /// Belongs to a membership operation.
     Operation,
     /// A message of a subsession, encrypted.
@@ -22,7 +22,7 @@ pub enum Kind {
     Announcement,
 }
 
-impl Kind {
+impl PacketKind {
     const fn byte(self) -> u8 {
         match self {
             Self::Operation => 1,
@@ -52,14 +52,14 @@ pub enum FrameError {
 
 /// The frame alone, for code that authenticates it together with the body.
 #[must_use]
-pub const fn header(kind: Kind) -> [u8; FRAME_BYTES] {
+pub const fn header(kind: PacketKind) -> [u8; FRAME_BYTES] {
     [VERSION, kind.byte()]
 }
 
 /// Puts the frame around a body. The result is longer than what [`read`] takes if the body is over
 /// `MAX_BYTES - FRAME_BYTES`; makers of bodies keep their own limits below that.
 #[must_use]
-pub fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
+pub fn frame(kind: PacketKind, body: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(FRAME_BYTES + body.len());
     packet.extend_from_slice(&header(kind));
     packet.extend_from_slice(body);
@@ -70,16 +70,20 @@ pub fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// Too short, too long, or of an unknown version or kind.
-pub fn read(packet: &[u8]) -> Result<(Kind, &[u8]), FrameError> {
+pub fn read(packet: &[u8]) -> Result<(PacketKind, &[u8]), FrameError> {
     if packet.len() > MAX_BYTES {
         return Err(FrameError::TooLong(packet.len()));
     }
     match packet {
-        [VERSION, kind, body @ ..] => [Kind::Operation, Kind::Message, Kind::Announcement]
-            .into_iter()
-            .find(|known| known.byte() == *kind)
-            .map(|known| (known, body))
-            .ok_or(FrameError::UnknownKind(*kind)),
+        [VERSION, kind, body @ ..] => [
+            PacketKind::Operation,
+            PacketKind::Message,
+            PacketKind::Announcement,
+        ]
+        .into_iter()
+        .find(|known| known.byte() == *kind)
+        .map(|known| (known, body))
+        .ok_or(FrameError::UnknownKind(*kind)),
         [version, _, ..] => Err(FrameError::UnknownVersion(*version)),
         _ => Err(FrameError::TooShort),
     }
@@ -92,8 +96,8 @@ mod tests {
     #[test]
     fn a41_frames_are_read_or_refused_by_name() {
         assert_eq!(
-            read(&frame(Kind::Message, b"x")),
-            Ok((Kind::Message, b"x".as_slice()))
+            read(&frame(PacketKind::Message, b"x")),
+            Ok((PacketKind::Message, b"x".as_slice()))
         );
         assert_eq!(read(&[1]), Err(FrameError::TooShort));
         assert_eq!(read(&[2, 1, 0]), Err(FrameError::UnknownVersion(2)));

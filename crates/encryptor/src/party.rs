@@ -373,7 +373,7 @@ fn decrypt<C: Cipher, L: Lock>(lock: &L, salt: &Salt, header: &[u8], rest: &[u8]
 /// The frame that the packet will have, as a message shown under another version or kind does not open; and
 /// the header.
 pub(crate) fn associated_data(header: &[u8]) -> Vec<u8> {
-    [&packet::header(packet::Kind::Message), header].concat()
+    [&packet::header(packet::PacketKind::Message), header].concat()
 }
 
 /// An encryptor's state as bytes, with what finds damage.

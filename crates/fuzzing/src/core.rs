@@ -142,7 +142,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         Seed::new("channel-entered", wire::encode(&entered)),
         Seed::new("channel-packet", wire::encode(&event)),
         Seed::new("content", wire::encode(&content)),
-        Seed::new("frame", packet::frame(packet::Kind::Message, b"body")),
+        Seed::new("frame", packet::frame(packet::PacketKind::Message, b"body")),
         Seed::new("initial", wire::encode(&initial)),
         Seed::new("member-set", wire::encode(&set(&["a", "bob", "carol"]))),
         Seed::new("name", wire::encode(&member("a\n\\\u{202e}b"))),

@@ -3,7 +3,7 @@
 use concilium_core::Context;
 use concilium_core::MemberId;
 use concilium_core::channel::ChannelEvent;
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::testing::rng::seeded;
 use concilium_session::AnySession;
 use concilium_test_parts::Parts;
@@ -59,7 +59,7 @@ fn held_states_read(
 fn reads_any(network: &NetworkOf<Parts>, session: &dyn AnySession, body: &str) -> Option<usize> {
     let packets = network.channel().packets();
     let position = packets.iter().position(|sent| {
-        matches!(packet::read(&sent.bytes), Ok((Kind::Message, _)))
+        matches!(packet::read(&sent.bytes), Ok((PacketKind::Message, _)))
             && session
                 .reads(&sent.bytes)
                 .is_some_and(|read| read == body.as_bytes())
@@ -101,7 +101,7 @@ fn listens_on(
         session.handle(event.clone(), &mut Context::new(*at, &mut rng));
         let _ = session.drain().unsaved().count();
         let is_operation = matches!(event, ChannelEvent::Packet { bytes, .. }
-            if matches!(packet::read(bytes), Ok((Kind::Operation, _))));
+            if matches!(packet::read(bytes), Ok((PacketKind::Operation, _))));
         if is_operation && let Some(number) = reads_any(network, &*session, body) {
             return Ok(Some(number));
         }

@@ -1,7 +1,7 @@
 //! Membership operations: proposing them, following them, and what their ends change (K, O and M-1).
 
 use concilium_core::channel::ChannelAction;
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Context, MemberId, MemberSet, PacketId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::{
@@ -47,7 +47,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 .union(&wish.change.include),
         };
         let (packet, private) = self.gka.propose(stay.course.keys.as_ref(), data, cx)?;
-        let packet = packet::frame(Frame::Operation, &packet);
+        let packet = packet::frame(PacketKind::Operation, &packet);
         let for_action = wish.for_action;
         stay.course.proposal = Some(Proposal {
             packet: packet.clone(),
@@ -323,7 +323,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             Progress::Continue(packets) => {
                 for packet in packets {
                     self.act(ChannelAction::Send {
-                        bytes: packet::frame(Frame::Operation, &packet),
+                        bytes: packet::frame(PacketKind::Operation, &packet),
                     });
                 }
             }
@@ -463,7 +463,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn send_abort(&mut self, initial: PacketId) -> Result<(), ProposeError> {
         let packet = self.gka.abort(&self.name, initial)?;
         self.act(ChannelAction::Send {
-            bytes: packet::frame(Frame::Operation, &packet),
+            bytes: packet::frame(PacketKind::Operation, &packet),
         });
         Ok(())
     }

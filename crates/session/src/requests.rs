@@ -2,7 +2,7 @@
 //! out.
 
 use concilium_core::channel::ChannelAction;
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Context, MemberId};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
@@ -14,7 +14,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn announce(&mut self, cx: &mut Context<'_>) {
         if let Ok(Some(announcement)) = self.gka.announce(&self.name, cx) {
             self.act(ChannelAction::Send {
-                bytes: packet::frame(Frame::Announcement, &announcement),
+                bytes: packet::frame(PacketKind::Announcement, &announcement),
             });
             if let Some(stay) = &mut self.stay {
                 stay.arrival.announced(&self.settings.timing, self.clock.now());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use concilium_core::channel::ChannelEvent;
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Change, Context, MemberId, PacketId, SessionName};
 use concilium_encryptor::MessageEncryptor;
 use concilium_gka::GroupKeyAgreement;
@@ -107,12 +107,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return;
         }
         match packet::read(bytes) {
-            Ok((Frame::Operation, _)) => self.operation_packet(from, bytes, cx),
-            Ok((Frame::Message, body)) => self.message_packet(from, body, cx),
-            Ok((Frame::Announcement, _)) if !self.is_in_channel(from) => {
+            Ok((PacketKind::Operation, _)) => self.operation_packet(from, bytes, cx),
+            Ok((PacketKind::Message, body)) => self.message_packet(from, body, cx),
+            Ok((PacketKind::Announcement, _)) if !self.is_in_channel(from) => {
                 self.skip(from, &"it is not in the channel; what it announced is void"); // K-14
             }
-            Ok((Frame::Announcement, body)) => {
+            Ok((PacketKind::Announcement, body)) => {
                 if let Err(error) = self.gka.learn(&self.name, from, body) {
                     self.skip(from, &error);
                 } else if let Some(stay) = &mut self.stay {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use concilium_core::channel::ChannelAction;
 use concilium_core::keys::{SigningKey, VerifyingKey};
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Context, MemberId, MemberSet, MessageId, Secret, Time};
 use concilium_encryptor::{Kind, MessageEncryptor};
 use concilium_gka::GroupKeyAgreement;
@@ -100,7 +100,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         subsession.state.resends.sent_again(message, &timing, cx);
         if let Some(packet) = subsession.ack_again(message, from, &me, &timing, now) {
             self.act(ChannelAction::Send {
-                bytes: packet::frame(Frame::Message, &packet),
+                bytes: packet::frame(PacketKind::Message, &packet),
             });
         }
     }
@@ -139,7 +139,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             }
             for packet in packets {
                 self.act(ChannelAction::Send {
-                    bytes: packet::frame(Frame::Message, &packet),
+                    bytes: packet::frame(PacketKind::Message, &packet),
                 });
             }
         }
@@ -398,7 +398,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             subsession.state.own_finish = Some((id, until));
         }
         self.act(ChannelAction::Send {
-            bytes: packet::frame(Frame::Message, &packet),
+            bytes: packet::frame(PacketKind::Message, &packet),
         });
         self.inserted(which, inserted, cx);
         Ok(id)

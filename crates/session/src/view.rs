@@ -190,7 +190,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// session does not change.
     #[must_use]
     pub fn reads(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let Ok((packet::Kind::Message, body)) = packet::read(bytes) else {
+        let Ok((packet::PacketKind::Message, body)) = packet::read(bytes) else {
             return None;
         };
         self.subsessions()

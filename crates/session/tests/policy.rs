@@ -387,7 +387,7 @@ fn o12_t07_whoever_is_back_is_put_out_before_the_others_are_excluded() {
             Happening::Asked {
                 action: ChannelAction::Send { bytes },
                 ..
-            } => matches!(packet::read(bytes), Ok((packet::Kind::Operation, _))),
+            } => matches!(packet::read(bytes), Ok((packet::PacketKind::Operation, _))),
             _ => false,
         });
     assert_eq!(proposals.count(), 2, "one is forbidden, the next counts, at once");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Change, Context, MemberSet};
 use concilium_session::{Output, SessionState};
 
@@ -158,15 +158,15 @@ impl World<'_> {
         let garbage = self.dice.bytes(bytes);
         let frame = |kind| packet::frame(kind, &garbage);
         let bytes = match kind {
-            0 => frame(Kind::Operation),
-            1 => frame(Kind::Message),
-            2 => frame(Kind::Announcement),
+            0 => frame(PacketKind::Operation),
+            1 => frame(PacketKind::Message),
+            2 => frame(PacketKind::Announcement),
             3 => garbage,
             _ => {
                 let packets = self.channel.packets();
                 let (own, others): (Vec<_>, Vec<_>) = packets
                     .iter()
-                    .filter(|packet| matches!(packet::read(&packet.bytes), Ok((Kind::Operation, _))))
+                    .filter(|packet| matches!(packet::read(&packet.bytes), Ok((PacketKind::Operation, _))))
                     .partition(|packet| packet.from == self.members[from].id);
                 // What was forged before under another name may be its own.
                 let is_own = |bytes: &Vec<u8>| own.iter().any(|packet| packet.bytes == *bytes);

@@ -3,7 +3,7 @@
 
 use concilium_core::channel::ChannelAction;
 use concilium_core::keys::SigningKey;
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{ChainHash, Change, Context, MemberSet, MessageId, PacketId, Secret};
 use concilium_encryptor::{ChainConfirmation, Content, Kind, MAX_PARENTS};
 use concilium_gka::{AssociatedData, Role, signed};
@@ -301,7 +301,7 @@ impl World<'_> {
     }
 
     fn read_operation(&self, who: Who, bytes: &[u8]) -> Option<(Role, Vec<u8>)> {
-        let Ok((Frame::Operation, body)) = packet::read(bytes) else {
+        let Ok((PacketKind::Operation, body)) = packet::read(bytes) else {
             return None;
         };
         let (name, directory) = self.name_and_directory();
@@ -313,7 +313,7 @@ impl World<'_> {
     fn sign(&self, who: Who, role: Role, payload: Vec<u8>) -> Option<Vec<u8>> {
         let (name, _) = self.name_and_directory();
         let packet = signed::seal(&self.members[who].identity, name, role, payload).ok()?;
-        Some(packet::frame(Frame::Operation, &packet))
+        Some(packet::frame(PacketKind::Operation, &packet))
     }
 }
 

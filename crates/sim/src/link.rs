@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use concilium_core::channel::ChannelEvent;
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{MemberId, Time};
 use concilium_testkit::channel::Delivery;
 
@@ -40,7 +40,7 @@ pub(crate) struct Link {
 }
 
 /// Whether a packet is of this kind, as its frame shows.
-fn is_of(kind: Kind, bytes: &[u8]) -> bool {
+fn is_of(kind: PacketKind, bytes: &[u8]) -> bool {
     matches!(packet::read(bytes), Ok((found, _)) if found == kind)
 }
 
@@ -52,11 +52,11 @@ impl Link {
                 self.miss -= 1;
                 return;
             }
-            if self.miss_messages > 0 && is_of(Kind::Message, bytes) {
+            if self.miss_messages > 0 && is_of(PacketKind::Message, bytes) {
                 self.miss_messages -= 1;
                 return;
             }
-            if self.miss_operations > 0 && is_of(Kind::Operation, bytes) {
+            if self.miss_operations > 0 && is_of(PacketKind::Operation, bytes) {
                 self.miss_operations -= 1;
                 return;
             }

@@ -2,7 +2,7 @@
 
 use concilium_core::Context;
 use concilium_core::channel::ChannelEvent;
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_session::AnySession;
 
 use crate::dice::source;
@@ -50,7 +50,7 @@ fn reads_what_is_not_its(
     peer: &dyn AnySession,
     bytes: &[u8],
 ) -> Option<(Who, String)> {
-    if !matches!(packet::read(bytes), Ok((Kind::Message, _))) {
+    if !matches!(packet::read(bytes), Ok((PacketKind::Message, _))) {
         return None;
     }
     let body = peer.reads(bytes).filter(|body| !body.is_empty())?;

@@ -234,7 +234,7 @@ impl SubsessionLoot {
 
     /// What a member's packet, frame and all, says; without verifying anything but the tag.
     pub(crate) fn open(&self, bytes: &[u8]) -> Option<Text> {
-        let Ok((packet::Kind::Message, body)) = packet::read(bytes) else {
+        let Ok((packet::PacketKind::Message, body)) = packet::read(bytes) else {
             return None;
         };
         let (salt, rest) = body.split_first_chunk::<SALT_BYTES>()?;
@@ -340,7 +340,7 @@ impl SubsessionLoot {
             _ => Aes256Gcm::encrypt(&key, &nonce, &associated, &mut plain),
         };
         let body = [&salt[..], &header, &plain, &tag].concat();
-        Some(packet::frame(packet::Kind::Message, &body))
+        Some(packet::frame(packet::PacketKind::Message, &body))
     }
 }
 
@@ -351,7 +351,7 @@ fn message_key(secret: &Secret<32>, salt: &Salt) -> ([u8; 32], [u8; 12]) {
 }
 
 fn associated(header: &[u8]) -> Vec<u8> {
-    [&packet::header(packet::Kind::Message)[..], header].concat()
+    [&packet::header(packet::PacketKind::Message)[..], header].concat()
 }
 
 fn mask(key: &Secret<32>, salt: &Salt, bytes: &[u8]) -> Vec<u8> {

@@ -77,7 +77,7 @@ pub(crate) fn propose(stage: &Stage, next: &Stage, author: &str, identity: &Iden
     let bytes = proposals
         .filter(|sent| sent.from == id(author))
         .find_map(|sent| match packet::read(&sent.bytes) {
-            Ok((packet::Kind::Operation, body)) => {
+            Ok((packet::PacketKind::Operation, body)) => {
                 let opened = signed::open(body, &session, &sent.from, &**stage.directory()).ok()?;
                 let (_, role, payload) = opened.into_parts();
                 signed::seal(identity, &session, role, payload).ok()
@@ -85,7 +85,7 @@ pub(crate) fn propose(stage: &Stage, next: &Stage, author: &str, identity: &Iden
             _ => None,
         })
         .unwrap();
-    let bytes = packet::frame(packet::Kind::Operation, &bytes);
+    let bytes = packet::frame(packet::PacketKind::Operation, &bytes);
     let mut stage = stage.copy();
     let chain = stage.session("alice").chain();
     stage.channel.forge(&id(author), bytes, stage.now);

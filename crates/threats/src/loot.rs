@@ -59,7 +59,7 @@ impl Loot {
         };
         let mut found = Vec::new();
         for sent in packets {
-            let Ok((packet::Kind::Operation, body)) = packet::read(&sent.bytes) else {
+            let Ok((packet::PacketKind::Operation, body)) = packet::read(&sent.bytes) else {
                 continue;
             };
             let Ok(opened) = signed::open(body, session, &sent.from, directory) else {

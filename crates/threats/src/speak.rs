@@ -127,7 +127,7 @@ fn shown_again(stage: &Stage) -> Vec<Vec<u8>> {
         .packets()
         .iter()
         .rev()
-        .filter(|sent| matches!(packet::read(&sent.bytes), Ok((packet::Kind::Message, _))));
+        .filter(|sent| matches!(packet::read(&sent.bytes), Ok((packet::PacketKind::Message, _))));
     let mut shown = Vec::new();
     for sent in messages.take(MAX_REPLAYED) {
         let flipped = |place: usize| {

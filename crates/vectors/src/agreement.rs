@@ -107,7 +107,7 @@ fn operation<G: GroupKeyAgreement>(
     let mut shown = Vec::new();
     let mut sent = 1_usize;
     while let Some((from, packet)) = packets.pop_front() {
-        let framed = concilium_core::packet::frame(concilium_core::packet::Kind::Operation, &packet);
+        let framed = concilium_core::packet::frame(concilium_core::packet::PacketKind::Operation, &packet);
         let id = packet_id(&framed, &from, &everybody);
         shown.push(json!({"from": from.to_string(), "packet": hex(&framed), "id": id.to_string()}));
         for place in 0..parties.len() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use concilium_core::keys::VerifyingKey;
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{
     ChainHash, Change, Context, MemberId, MemberSet, MessageId, PacketId, Secret, SessionName, Time,
     wire as codec,
@@ -90,9 +90,9 @@ pub(crate) fn wire() -> Value {
 /// `frame.json`.
 pub(crate) fn frame() -> Value {
     let framed = [
-        ("operation", Kind::Operation),
-        ("message", Kind::Message),
-        ("announcement", Kind::Announcement),
+        ("operation", PacketKind::Operation),
+        ("message", PacketKind::Message),
+        ("announcement", PacketKind::Announcement),
     ];
     let framed = framed.map(|(name, kind)| {
         json!({"kind": name, "body": hex("body"), "packet": hex(packet::frame(kind, b"body"))})

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concilium_core::channel::{ChannelAction, ChannelEvent};
-use concilium_core::packet::{self, Kind};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::{Change, Context, MemberId, MemberSet, SessionName, Time};
 use concilium_encryptor::{Aead, Aes256Gcm, Buckets, ChaCha20Poly1305, MessageEncryptor, Ratchet};
 use concilium_gka::{Directory, GroupKeyAgreement, Identity};
@@ -201,7 +201,7 @@ impl Group {
             match output {
                 Output::Channel(action) => {
                     if let ChannelAction::Send { bytes } = &action
-                        && matches!(packet::read(bytes), Ok((Kind::Operation, _)))
+                        && matches!(packet::read(bytes), Ok((PacketKind::Operation, _)))
                     {
                         sent.push(hex(bytes));
                     }

@@ -65,7 +65,7 @@ fn m03_overhead_is_130_bytes_with_the_frame_and_one_parent() {
         let mut group = group::<Aes256Gcm, NoPadding>(size, 1, 2);
         for body in [0, 1, 100, 1000, MAX_BODY_BYTES] {
             let sealed = seal(&mut group[author], &content(1, &vec![5; body]), 1);
-            let framed = packet::frame(packet::Kind::Message, &sealed.packet);
+            let framed = packet::frame(packet::PacketKind::Message, &sealed.packet);
             assert_eq!(framed.len() - body, 130, "{size} members, {body} bytes");
         }
     }
@@ -284,7 +284,7 @@ fn m03_an_insiders_other_paddings_are_refused() {
         let tag = Aes256Gcm::encrypt(
             key.key.expose(),
             &key.nonce,
-            &packet::header(packet::Kind::Message),
+            &packet::header(packet::PacketKind::Message),
             &mut plain,
         );
         bob.open(&[&SALT[..], &plain, &tag].concat())
@@ -443,7 +443,7 @@ fn a41_a_message_shown_under_another_frame_does_not_open() {
         bob.open(&[&SALT[..], &plain, &tag].concat())
             .map(|opened| opened.content)
     };
-    assert!(framed(&packet::header(packet::Kind::Message)).is_ok());
+    assert!(framed(&packet::header(packet::PacketKind::Message)).is_ok());
     for other in [&[packet::VERSION + 1, 2][..], &[packet::VERSION, 1], &[]] {
         assert_eq!(framed(other), Err(OpenError::NotDecryptable));
     }

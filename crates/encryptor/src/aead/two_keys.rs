@@ -15,7 +15,7 @@ use crate::schedule::{MessageKey, SALT_BYTES, TextDigest};
 use crate::{layout, padding};
 
 /// What packets of this suite are authenticated with.
-const FRAME: [u8; packet::FRAME_BYTES] = packet::header(packet::Kind::Message);
+const FRAME: [u8; packet::FRAME_BYTES] = packet::header(packet::PacketKind::Message);
 
 /// Multiplication in GF(2^128) as GCM has it: the first bit is the coefficient of 1 (NIST SP 800-38D, 6.3).
 fn multiply(x: u128, y: u128) -> u128 {

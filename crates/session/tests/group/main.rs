@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use common::{Net, establish, id, set};
 use concilium_core::channel::{ChannelAction, ChannelEvent};
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 use concilium_core::testing::rng::seeded;
 use concilium_core::{ChainHash, Change, Context, MemberId, SessionName};
 use concilium_encryptor::{DefaultEncryptor, MessageEncryptor};
@@ -158,7 +158,7 @@ fn copy(net: &Net, who: &str) -> Process {
 }
 
 fn is_operation(packet: &[u8]) -> bool {
-    matches!(packet::read(packet), Ok((Frame::Operation, _)))
+    matches!(packet::read(packet), Ok((PacketKind::Operation, _)))
 }
 
 /// What a packet that proposes something is about, and what it carries for the key agreement.
@@ -176,7 +176,7 @@ fn read_proposal(net: &Net, from: &str, packet: &[u8]) -> (AssociatedData, Vec<u
 fn signed_by(net: &Net, author: &str, role: Role, payload: Vec<u8>) -> Vec<u8> {
     let name = SessionName::new("s").unwrap();
     let packet = signed::seal(net.identity(&id(author)).unwrap(), &name, role, payload).unwrap();
-    packet::frame(Frame::Operation, &packet)
+    packet::frame(PacketKind::Operation, &packet)
 }
 
 fn packet_of(from: &str, bytes: Vec<u8>) -> ChannelEvent {

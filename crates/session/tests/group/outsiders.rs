@@ -98,7 +98,7 @@ fn a23_no_outsider_starts_ends_or_continues_anything() {
                     initial,
                 );
                 packets.push(concilium_core::packet::frame(
-                    concilium_core::packet::Kind::Operation,
+                    concilium_core::packet::PacketKind::Operation,
                     &abort.unwrap(),
                 ));
             }

@@ -10,7 +10,7 @@ use concilium_testkit::network::{Conduct, Happening};
 
 use crate::common::{Net, id, set};
 use crate::{MINUTE, NAMES, Process, change, copy, group, group_with, members, same, show, withdraw};
-use concilium_core::packet::{self, Kind as Frame};
+use concilium_core::packet::{self, PacketKind};
 
 /// Its timers fire up to then: when it wants to leave the channel, and what it is told about it.
 fn leaves(session: &mut Process, until: Time) -> Option<(Time, Option<Event>)> {
@@ -97,7 +97,7 @@ fn t17_whoever_is_not_let_in_by_those_whom_it_hears_enters_anew() {
             }
             let packet = ChannelEvent::Packet {
                 from: id("alice"),
-                bytes: packet::frame(Frame::Message, b"what only members can read"),
+                bytes: packet::frame(PacketKind::Message, b"what only members can read"),
             };
             carol.handle(packet, &mut Context::new(now, &mut rng));
             assert_eq!(carol.state(), SessionState::Joining);
