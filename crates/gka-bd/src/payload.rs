@@ -15,7 +15,7 @@ use crate::SUITE;
 pub struct Payload(pub(crate) Content);
 
 /// An initial packet says hello.
-pub(crate) type Content = concilium_gka_dh::Content<Hello, Body>;
+pub(crate) type Content = concilium_gka_dh::RolePayload<Hello, Body>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {

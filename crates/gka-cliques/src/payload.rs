@@ -16,7 +16,7 @@ use crate::SUITE;
 pub struct Payload(pub(crate) Content);
 
 /// An initial packet holds an upflow or a downflow.
-pub(crate) type Content = concilium_gka_dh::Content<Body, Body>;
+pub(crate) type Content = concilium_gka_dh::RolePayload<Body, Body>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {

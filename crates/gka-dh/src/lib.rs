@@ -5,7 +5,7 @@
 //!   member's secret scalar; [`SharedPoint`]: what two members share.
 //! - [`Keys`], [`ConfirmationKey`], [`Confirmation`]: the keys, derived from what the members computed and a
 //!   hash of the whole operation, and the authenticated confirmation that all hold the same (C-5 to C-7).
-//! - [`Content`], [`Body`], [`abort`]: the contents of packets.
+//! - [`RolePayload`], [`Body`], [`abort`]: the contents of packets.
 //! - [`check_base`], [`only_suspect`], [`failure`], [`ending`], [`export`], [`restore`]: what every operation
 //!   has to do.
 //!
@@ -48,5 +48,5 @@ pub use confirmation::{Confirmation, ConfirmationKey, Keys};
 pub use element::multiplications;
 pub use element::{Contribution, Element, NotAPoint, all_distinct, flatten};
 pub use operation::{CourseHash, check_base, ending, export, failure, only_suspect, restore, transcript};
-pub use payload::{Body, Content, abort};
+pub use payload::{Body, RolePayload, abort};
 pub use point::{Point, SharedPoint};

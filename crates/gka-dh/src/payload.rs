@@ -16,7 +16,7 @@ pub trait Body: Sized {
 
 /// The payload by the role of its packet.
 #[derive(Clone, Debug)]
-pub enum Content<I, L> {
+pub enum RolePayload<I, L> {
     /// Of an initial packet.
     Initial {
         /// The transcript of the operation that this one starts from; none: its author held no keys.
@@ -36,7 +36,7 @@ struct WireInitial<W> {
     body: W,
 }
 
-impl<I: Body, L: Body> Content<I, L> {
+impl<I: Body, L: Body> RolePayload<I, L> {
     /// The payload's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
