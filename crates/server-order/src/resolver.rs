@@ -93,7 +93,7 @@ struct Chain {
 
 impl Chain {
     /// Whether we are perhaps excluded (T-10): the others may have gone on without us.
-    fn is_unsure(&self, me: &MemberId) -> bool {
+    fn is_perhaps_excluded(&self, me: &MemberId) -> bool {
         let excluded = self.running.as_ref().is_some_and(|running| running.excludes(me));
         excluded || self.footing == Footing::PerhapsExcluded
     }
@@ -181,7 +181,7 @@ impl Resolver {
                 judged.map_err(|rejection| Rejected {
                     rejection,
                     // O-7, if it turns out that we are out.
-                    remembers: self.parent_to_remember(initial, chain.is_unsure(&self.me)),
+                    remembers: self.parent_to_remember(initial, chain.is_perhaps_excluded(&self.me)),
                     loses_chain: false,
                 })?;
                 Ok(Accepted::new(initial, Acceptance::Member, Lineage::Continues)) // O-4: the first in channel order
@@ -416,7 +416,7 @@ impl Resolver {
         };
         let ours = self.history.find(&link.packet);
         let expected = chain.head.members.contains(member);
-        let unsure = chain.is_unsure(&self.me);
+        let perhaps_excluded = chain.is_perhaps_excluded(&self.me);
         match ours {
             Some((number, hash)) if hash == link.chain => {
                 if expected {
@@ -432,7 +432,7 @@ impl Resolver {
             // An excluded member cannot know how the operation ended (T-10), even while the next one includes
             // it again.
             None if !expected => Comparison::NotExpected,
-            None if unsure => Comparison::Ahead,
+            None if perhaps_excluded => Comparison::Ahead,
             None if chain.running.is_some() && self.confirmations.hold(member, link) => Comparison::Ahead,
             // Also a packet older than the history: better one alarm too many than one hidden behind many
             // operations.
@@ -496,8 +496,10 @@ impl Resolver {
 
     /// Whether we are perhaps excluded (T-10): an operation excludes us, or one that did seemed to fail.
     #[must_use]
-    pub fn is_unsure(&self) -> bool {
-        self.chain.as_ref().is_some_and(|chain| chain.is_unsure(&self.me))
+    pub fn is_perhaps_excluded(&self) -> bool {
+        self.chain
+            .as_ref()
+            .is_some_and(|chain| chain.is_perhaps_excluded(&self.me))
     }
 
     /// Whether we hold our place in the chain on others' word: we are joining or have joined and not all have

@@ -612,7 +612,7 @@ fn forged_and_stale_proposals_split_nobody_who_is_sure() {
 /// a rejection has changed nothing. Only who may have been excluded without seeing it remembers parents
 /// (O-7).
 fn assert_unmoved(after: &Resolver, before: &Resolver) {
-    if before.is_unsure() {
+    if before.is_perhaps_excluded() {
         let place = |resolver: &Resolver| {
             let history = resolver.history().to_vec();
             (resolver.head().cloned(), resolver.running().cloned(), history)

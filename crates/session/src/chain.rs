@@ -20,7 +20,7 @@ pub(crate) struct Chain {
     /// We are perhaps excluded (T-10): an operation that excludes us seems to have failed, and may have
     /// succeeded for the others before. We propose nothing until a sign shows that we are a member still, and
     /// leave at this time.
-    unsure_until: Time,
+    perhaps_excluded_until: Time,
     /// When we were included, if we did not found the session. Messages sent before are not for us.
     included_at: Option<Time>,
 }
@@ -45,7 +45,7 @@ impl Chain {
         Self {
             resolver,
             owing: BTreeMap::new(),
-            unsure_until: Time::NEVER,
+            perhaps_excluded_until: Time::NEVER,
             included_at: None,
         }
     }
@@ -109,32 +109,32 @@ impl Chain {
 
     /// An operation that excludes us seems to have failed (T-10).
     pub(crate) fn exclusion_failed(&mut self, timing: &Timing, now: Time) {
-        self.unsure_until = now.after(timing.excluded_departure());
+        self.perhaps_excluded_until = now.after(timing.excluded_departure());
     }
 
     /// Another member takes us for a member.
     pub(crate) fn is_in(&mut self) {
-        self.unsure_until = Time::NEVER;
+        self.perhaps_excluded_until = Time::NEVER;
     }
 
     /// Whether an operation that excludes us seemed to fail, and no sign has shown since that we are a member
     /// still.
-    pub(crate) fn is_unsure(&self) -> bool {
-        self.unsure_until < Time::NEVER
+    pub(crate) fn has_missed_its_end(&self) -> bool {
+        self.perhaps_excluded_until < Time::NEVER
     }
 
     /// Whether we are perhaps excluded (T-10): an operation that excludes us runs, or seemed to fail and may
     /// have succeeded for the others.
-    pub(crate) fn may_be_out(&self) -> bool {
+    pub(crate) fn is_perhaps_excluded(&self) -> bool {
         let running = self.resolver.running();
-        running.is_some_and(|running| running.excludes(self.resolver.me())) || self.is_unsure()
+        running.is_some_and(|running| running.excludes(self.resolver.me())) || self.has_missed_its_end()
     }
 
     /// Whether nothing has shown for long that we still are a member: we leave, once (T-10).
     pub(crate) fn gives_up(&mut self, now: Time) -> bool {
-        let over = self.is_unsure() && self.unsure_until <= now;
+        let over = self.has_missed_its_end() && self.perhaps_excluded_until <= now;
         if over {
-            self.unsure_until = Time::NEVER;
+            self.perhaps_excluded_until = Time::NEVER;
         }
         over
     }
@@ -146,8 +146,8 @@ impl Chain {
             .owing
             .values()
             .map(|since| Due::new(DueReason::MissConfirmation, since.after(deadline)));
-        let unsure = Due::new(DueReason::LeaveUnsure, self.unsure_until);
-        Due::first(late.chain([unsure]), now)
+        let missed = Due::new(DueReason::LeavePerhapsExcluded, self.perhaps_excluded_until);
+        Due::first(late.chain([missed]), now)
     }
 }
 
@@ -236,25 +236,25 @@ mod tests {
     fn t10_a_member_whose_exclusion_seems_to_fail_gives_up_once_and_not_if_it_is_in() {
         let timing = Timing::default();
         let mut chain = trio();
-        assert!(!chain.may_be_out());
+        assert!(!chain.is_perhaps_excluded());
         operation(&mut chain, 2, "bob", "bob carol", false);
         chain.exclusion_failed(&timing, NOW);
-        assert!(chain.is_unsure() && chain.may_be_out());
+        assert!(chain.has_missed_its_end() && chain.is_perhaps_excluded());
         let gives_up_at = NOW.after(timing.excluded_departure());
-        let due = Due::new(DueReason::LeaveUnsure, gives_up_at);
+        let due = Due::new(DueReason::LeavePerhapsExcluded, gives_up_at);
         assert_eq!(
             chain.next_due(&timing, NOW.after(timing.full_ack() * 2)),
             Some(due)
         );
-        assert!(!chain.gives_up(NOW) && chain.is_unsure());
+        assert!(!chain.gives_up(NOW) && chain.has_missed_its_end());
         assert!(chain.gives_up(gives_up_at) && !chain.gives_up(gives_up_at));
 
         chain.exclusion_failed(&timing, NOW);
         let link = chain.resolver.head().unwrap().link;
         let _ = chain.confirm(&id("alice"), link, NOW);
-        assert!(chain.is_unsure(), "our own word shows nothing");
+        assert!(chain.has_missed_its_end(), "our own word shows nothing");
         let _ = chain.confirm(&id("bob"), link, NOW);
-        assert!(!chain.is_unsure() && !chain.gives_up(gives_up_at));
+        assert!(!chain.has_missed_its_end() && !chain.gives_up(gives_up_at));
     }
 
     #[test]

@@ -59,7 +59,7 @@ reasons! {
     ProposeAgain = "T-14", "propose again of our own accord";
     IncludeAgain = "T-18", "include somebody again after an operation that was aborted";
     Refresh = "C-11", "replace our contribution to the keys, which is the oldest";
-    LeaveUnsure = "T-10", "leave, since we may have been excluded without seeing it";
+    LeavePerhapsExcluded = "T-10", "leave, since we may have been excluded without seeing it";
     MissConfirmation = "O-10", "warn of a member that has not confirmed the chain";
 
     // Messages.

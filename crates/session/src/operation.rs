@@ -76,7 +76,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.heard_from_outside(from);
         let unseen = |stay: &Stay<G>| !stay.channel.contains(from);
         if self.stay.as_ref().is_some_and(unseen) {
-            self.estranged(from, cx);
+            self.note_stray(from, cx);
         }
         let Some(stay) = &mut self.stay else { return };
         let id = packet_id(bytes, from, &stay.channel); // O-1
@@ -141,7 +141,8 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             after: data.after.clone(),
         };
         // If we are perhaps excluded or alone, we adopt the session of a proposer that includes us.
-        let may_go_over = initial.joins(self.gka.me()) && (self.may_be_out() || self.gives_way(&initial));
+        let may_go_over =
+            initial.joins(self.gka.me()) && (self.is_perhaps_excluded() || self.gives_way(&initial));
         let Some(stay) = &self.stay else { return };
         let accepted = match stay.judge(&initial, may_go_over) {
             Ok(accepted) => accepted,
@@ -193,7 +194,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let rejection = stay.chain.resolver.reject(rejected);
         self.pass_by(own, data);
         if rejection.is_evidence() || self.is_from_elsewhere(data) {
-            self.estranged(author, cx);
+            self.note_stray(author, cx);
         }
         if rejection.is_evidence() {
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(author.clone()));
@@ -216,7 +217,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         cx: &mut Context<'_>,
     ) {
         if accepted.acceptance() == Acceptance::Joining && *reason == Reason::StaleAnnouncement {
-            self.estranged(author, cx);
+            self.note_stray(author, cx);
         }
         match wish {
             Some(wish) => self.rejected(wish, RejectionCause::Unusable(*reason)),
@@ -242,7 +243,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         stay.chain.resolver.start(accepted);
         if author != *self.gka.me() {
             stay.chain.is_in(); // Its author continues from our place, so takes us for a member.
-            stay.estranged.forget(&author);
+            stay.strays.forget(&author);
         }
         let timing = self.settings.timing;
         let wait = if part.is_some() {
@@ -298,7 +299,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             // Its author works at an operation that our chain never accepted, so it is on another chain.
             let mut ended = stay.chain.resolver.history().iter();
             if stay.chain.resolver.is_member() && ended.all(|record| record.initial != initial) {
-                self.estranged(&author, cx);
+                self.note_stray(&author, cx);
             }
             return self.skip(&author, &"it belongs to an operation that is not running");
         }
@@ -359,7 +360,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         stay.course.hold(outcome.state);
         // An operation of one packet of our own succeeds without any other member.
         if record.author != me || last != running.initial {
-            stay.estranged.forget_all();
+            stay.strays.forget_all();
         }
         if record.include.contains(&me) {
             stay.chain.included(now);
@@ -444,7 +445,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let before = self.members().clone();
         let wait = self.settings.timing.reunion_delay(self.reunions, cx);
         if let Some(stay) = &mut self.stay {
-            stay.estranged.decide_at = self.clock.now().after(wait);
+            stay.strays.decide_at = self.clock.now().after(wait);
             stay.course.go_without_keys();
         }
         self.retire_current();

@@ -13,7 +13,7 @@ use crate::{ActionKind, Session};
 /// The stray members of our channel. They have shown that they are in another session, at another place of
 /// the chain, or in the channel although we do not see them there.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Estranged {
+pub(crate) struct Strays {
     /// Each stray member, and when it gave its first sign.
     since: BTreeMap<MemberId, Time>,
     /// When we count, and decide which side leaves.
@@ -30,7 +30,7 @@ pub(crate) struct Estranged {
     asked_at: Option<Time>,
 }
 
-impl Default for Estranged {
+impl Default for Strays {
     fn default() -> Self {
         Self {
             since: BTreeMap::new(),
@@ -43,7 +43,7 @@ impl Default for Estranged {
     }
 }
 
-impl Estranged {
+impl Strays {
     /// An operation has succeeded, not by a packet of our own alone: all are with us.
     pub(crate) fn forget_all(&mut self) {
         *self = Self {
@@ -90,7 +90,7 @@ impl Estranged {
 
 impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     /// T-17: `member` has given a sign that it is a stray. We ask the others, so that those with us say so.
-    pub(crate) fn estranged(&mut self, member: &MemberId, cx: &mut Context<'_>) {
+    pub(crate) fn note_stray(&mut self, member: &MemberId, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         let me = self.gka.me();
         // A perhaps excluded or departing member asks the others nothing (T-10).
@@ -98,20 +98,20 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = self.stay.as_mut().filter(|_| reunite) else {
             return;
         };
-        let estranged = &mut stay.estranged;
-        let times = self.reunions.saturating_add(estranged.waited);
-        if estranged.decide_at == Time::NEVER {
-            estranged.decide_at = now.after(timing.reunion_delay(times, cx));
+        let strays = &mut stay.strays;
+        let times = self.reunions.saturating_add(strays.waited);
+        if strays.decide_at == Time::NEVER {
+            strays.decide_at = now.after(timing.reunion_delay(times, cx));
         }
-        if estranged.since.contains_key(member) {
+        if strays.since.contains_key(member) {
             return;
         }
-        estranged.since.insert(member.clone(), now);
-        let asked = estranged.asked_at;
+        strays.since.insert(member.clone(), now);
+        let asked = strays.asked_at;
         if asked.is_some_and(|at| at.after(timing.full_ack()) > now) {
             return;
         }
-        estranged.asked_at = Some(now);
+        strays.asked_at = Some(now);
         if let Some(current) = &mut self.current {
             let ask_at = now.after(timing.broadcast_latency());
             current.state.confirm_due = current.state.confirm_due.min(ask_at);
@@ -133,7 +133,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// T-17: the fewer leave the channel and come back, as if they had never been here. If both sides are
     /// equal, the side without the least name leaves. A member without keys leaves anyway.
-    pub(crate) fn reunite_if_due(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn come_back_if_due(&mut self, cx: &mut Context<'_>) {
         let (now, timing) = (self.clock.now(), self.settings.timing);
         if self.settings.reunite && self.has_waited_in_vain() {
             return self.come_back(MemberSet::new());
@@ -143,19 +143,19 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = self.stay.as_mut().filter(|_| self.settings.reunite) else {
             return;
         };
-        if stay.estranged.decide_at > now {
+        if stay.strays.decide_at > now {
             return;
         }
         let keyless = stay.course.is_keyless();
-        if going || parting || stay.estranged.since.is_empty() && !keyless {
-            return stay.estranged.rest();
+        if going || parting || stay.strays.since.is_empty() && !keyless {
+            return stay.strays.rest();
         }
         if !stay.chain.resolver.is_member() {
-            let elsewhere = stay.estranged.members();
+            let elsewhere = stay.strays.members();
             return self.come_back(elsewhere);
         }
-        let first = stay.estranged.since.values().copied().min().unwrap_or(now);
-        let (elsewhere, waited) = (stay.estranged.members(), stay.estranged.waited);
+        let first = stay.strays.since.values().copied().min().unwrap_or(now);
+        let (elsewhere, waited) = (stay.strays.members(), stay.strays.waited);
         let with_us = self.heard_since(first).minus(&elsewhere);
         let outnumbered = with_us.len() < elsewhere.len();
         let even = with_us.len() == elsewhere.len();
@@ -166,13 +166,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &mut self.stay else { return };
         // A stray counts again only after a new sign, unless it has confirmed another chain.
         let differences = stay.chain.resolver.differences();
-        let estranged = &mut stay.estranged;
-        estranged
-            .since
-            .retain(|member, _| differences.contains_key(member));
-        estranged.waited = waited.saturating_add(1);
-        let times = times.saturating_add(estranged.waited);
-        estranged.decide_at = now.after(timing.reunion_delay(times, cx));
+        let strays = &mut stay.strays;
+        strays.since.retain(|member, _| differences.contains_key(member));
+        strays.waited = waited.saturating_add(1);
+        let times = times.saturating_add(strays.waited);
+        strays.decide_at = now.after(timing.reunion_delay(times, cx));
     }
 
     /// T-17: whether we have been without company for too long. We may have been told wrong things; entering
@@ -184,14 +182,14 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             return false;
         };
         if !lacks_company {
-            stay.estranged.look_at = Time::NEVER;
+            stay.strays.look_at = Time::NEVER;
             if !alone {
-                stay.estranged.look_at_latest = Time::NEVER;
+                stay.strays.look_at_latest = Time::NEVER;
             }
-        } else if stay.estranged.look_at == Time::NEVER {
+        } else if stay.strays.look_at == Time::NEVER {
             self.wait_for_company();
         } else {
-            return stay.estranged.look_at <= self.clock.now() && !busy;
+            return stay.strays.look_at <= self.clock.now() && !busy;
         }
         false
     }
@@ -211,11 +209,11 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = self.stay.as_mut().filter(|_| lacks_company) else {
             return;
         };
-        let estranged = &mut stay.estranged;
-        if estranged.look_at_latest == Time::NEVER {
-            estranged.look_at_latest = now.after(wait * 2);
+        let strays = &mut stay.strays;
+        if strays.look_at_latest == Time::NEVER {
+            strays.look_at_latest = now.after(wait * 2);
         }
-        estranged.look_at = now.after(wait).min(estranged.look_at_latest);
+        strays.look_at = now.after(wait).min(strays.look_at_latest);
     }
 
     /// The members of our session that have said something in it since then, and we.
@@ -235,7 +233,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     }
 
     /// We are out, and enter again after a while.
-    pub(crate) fn begin_anew(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn enter_again(&mut self, cx: &mut Context<'_>) {
         let enter_at = self.clock.now().after(self.settings.timing.rejoin_delay(cx));
         self.begin(ActionKind::Join);
         if let Some(action) = self.actions.current_mut() {

@@ -112,7 +112,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         parts.push(&stay.arrival);
         parts.push(&stay.door);
         parts.push(&stay.chain);
-        parts.push(&stay.estranged);
+        parts.push(&stay.strays);
         let course = &stay.course;
         parts.push(&course.pace);
         parts.push(&course.keys.is_some());
@@ -266,7 +266,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             arrival: parts.take()?,
             door: parts.take()?,
             chain: parts.take()?,
-            estranged: parts.take()?,
+            strays: parts.take()?,
             course: Self::take_course(gka, parts)?,
         })
     }

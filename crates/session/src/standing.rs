@@ -54,7 +54,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Whether what the others do is not ours to judge any more: we may be out, or are about to leave.
     pub(crate) fn is_going(&self) -> bool {
-        self.may_be_out()
+        self.is_perhaps_excluded()
             || self
                 .stay
                 .as_ref()
@@ -63,8 +63,10 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
 
     /// Whether we are perhaps excluded (T-10). We stay, and acknowledge what we can still read, until a
     /// proposal includes us as a joiner.
-    pub(crate) fn may_be_out(&self) -> bool {
-        self.stay.as_ref().is_some_and(|stay| stay.chain.may_be_out())
+    pub(crate) fn is_perhaps_excluded(&self) -> bool {
+        self.stay
+            .as_ref()
+            .is_some_and(|stay| stay.chain.is_perhaps_excluded())
     }
 
     /// Whether we are the only member of our session.
@@ -101,7 +103,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     pub(crate) fn expects_to_read(&self, from: &MemberId) -> bool {
         let Some(stay) = &self.stay else { return false };
         let new_here = stay.chain.is_new_here(&self.settings.timing, self.clock.now());
-        self.members().contains(from) && !self.may_be_out() && !new_here && !stay.course.is_keyless()
+        self.members().contains(from) && !self.is_perhaps_excluded() && !new_here && !stay.course.is_keyless()
     }
 
     /// T-17: whether we are without company: a waiting member; or alone in the session and, as far as we are

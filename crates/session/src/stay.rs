@@ -9,7 +9,7 @@ use crate::chain::Chain;
 use crate::course::{Course, CourseOf};
 use crate::departure::Departure;
 use crate::door::Door;
-use crate::reunion::Estranged;
+use crate::reunion::Strays;
 use crate::waiting::WaitingRoom;
 use crate::{ActionOutcome, Event, Session};
 
@@ -28,7 +28,7 @@ pub(crate) struct Stay<G: GroupKeyAgreement> {
     /// Which operations count, and the confirmations of them (O).
     pub(crate) chain: Chain,
     /// The stray members of the channel (T-17).
-    pub(crate) estranged: Estranged,
+    pub(crate) strays: Strays,
     /// Whether we are about to leave.
     pub(crate) departure: Departure,
 }
@@ -45,7 +45,7 @@ impl<G: GroupKeyAgreement> Stay<G> {
             door: Door::default(),
             course: Course::default(),
             chain: Chain::unknown(me),
-            estranged: Estranged::default(),
+            strays: Strays::default(),
             departure: Departure::default(),
         }
     }
@@ -75,7 +75,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
                 outside.arrival
             },
             chain: stay.chain.start_over(),
-            estranged: stay.estranged.start_over(),
+            strays: stay.strays.start_over(),
             ..outside
         });
     }

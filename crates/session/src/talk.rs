@@ -301,7 +301,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             && let Some(stay) = &mut self.stay
             && !stay.chain.resolver.differences().contains_key(author)
         {
-            stay.estranged.forget(author);
+            stay.strays.forget(author);
         }
         let Some(subsession) = self.subsession_mut(which) else {
             return;

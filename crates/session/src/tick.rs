@@ -25,7 +25,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         self.announce_if_due(cx);
         self.kick_if_due();
         self.look_for_trouble(cx);
-        self.reunite_if_due(cx);
+        self.come_back_if_due(cx);
         if let Err(error) = self.pursue(cx) {
             self.cannot_propose(&error);
         }
@@ -54,7 +54,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             stay.and_then(|stay| stay.course.next_due(timing, now)),
             stay.and_then(|stay| stay.arrival.next_due(now)),
             stay.and_then(|stay| stay.departure.next_due(now)),
-            stay.and_then(|stay| stay.estranged.next_due(now)),
+            stay.and_then(|stay| stay.strays.next_due(now)),
             self.refresh_due().map(|at| Due::new(DueReason::Refresh, at)),
         ];
         let first = Due::first(dues.into_iter().flatten().chain(subsessions), now)?;

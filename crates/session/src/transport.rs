@@ -91,7 +91,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             None => {}
         }
         if stay.departure.comes_back() && self.actions.current().is_none() && !parting {
-            self.begin_anew(cx);
+            self.enter_again(cx);
         }
     }
 
@@ -101,7 +101,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         if !stay.channel.insert(member.clone()) {
             return;
         }
-        stay.estranged.forget(&member);
+        stay.strays.forget(&member);
         let is_member = stay.chain.resolver.is_member();
         self.announce(cx); // K-14: a newcomer has not seen our announcement.
         let Some(stay) = self.stay.as_mut().filter(|_| is_member) else {
@@ -129,7 +129,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         }
         self.gka.forget(member); // K-14: it announces itself when it comes again.
         stay.arrival.left(member);
-        stay.estranged.forget(member);
+        stay.strays.forget(member);
         if stay.door.left(member)
             && let Some(action) = self.actions.current_mut()
         {

@@ -17,7 +17,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         for (from, suspicious) in self.waiting.expire(now) {
             let stay = self.stay.as_ref().filter(|stay| stay.chain.resolver.is_member());
             if stay.is_some_and(|stay| stay.channel.contains(&from) || self.is_alone()) {
-                self.estranged(&from, cx);
+                self.note_stray(&from, cx);
             }
             if suspicious {
                 self.warn(WarningKind::NotDecryptable, MemberSet::of(from));
@@ -158,7 +158,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
         let Some(stay) = &self.stay else { return };
         let differing: Vec<MemberId> = stay.chain.resolver.differences().keys().cloned().collect();
         for member in differing {
-            self.estranged(&member, cx);
+            self.note_stray(&member, cx);
             self.warn(WarningKind::InconsistentHistory, MemberSet::of(member));
         }
     }

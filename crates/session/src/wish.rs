@@ -23,12 +23,12 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
     fn wish(&self) -> Option<Wish> {
         let stay = self.stay.as_ref()?;
         let head = stay.chain.resolver.head()?;
-        let unsure = stay.chain.is_unsure();
+        let missed = stay.chain.has_missed_its_end();
         let busy = stay.chain.resolver.running().is_some()
             || stay.course.proposal.is_some()
             || stay.departure.is_under_way();
         if busy
-            || unsure
+            || missed
             || stay.course.is_keyless()
             || !stay.chain.resolver.is_member()
             || self.actions.is_parting()
