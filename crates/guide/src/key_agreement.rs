@@ -607,7 +607,7 @@ mod tests {
         }
         assert!(bob.operation().is_some());
         let saved = bob.snapshot();
-        let ring = Ring::new(identity(1), trusted.clone());
+        let ring = Ring::new(identity(1), trusted);
         bob = Session::restore(ring, tea, Settings::default(), &saved)?;
         room.settle(&mut [&mut alice, &mut bob, &mut carol], &mut random);
         assert!(bob.operation().is_none());
