@@ -245,8 +245,7 @@ impl GroupKeyAgreement for Ring {
         if !data.after.contains(self.me()) {
             return Err(rejected(Reason::WrongMembers));
         }
-        // Whoever comes in has nothing to compare with, and learns from the channel what the others start
-        // from.
+        // A joiner has nothing to compare with, and learns from the channel what the others start from.
         let fits = match state.filter(|_| data.before.contains(self.me())) {
             Some(state) => base == Some(state.subsession) && state.members == data.before,
             None => base.is_none() || !data.before.contains(self.me()),
