@@ -300,7 +300,8 @@ impl Group {
             session.warnings()
         );
         let subsessions: Vec<Value> = self.told.iter().filter_map(membership).collect();
-        let messages: Vec<Value> = self.told.iter().filter_map(message).collect();
+        let mut messages: Vec<Value> = self.told.iter().filter_map(message).collect();
+        messages.sort_by_key(|message| message.get("id").map(ToString::to_string));
         let operations: Vec<Value> = session
             .history()
             .iter()
