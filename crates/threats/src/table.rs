@@ -48,7 +48,7 @@ pub fn render(measured: &Measured) -> String {
     }
     text.push('\n');
     for (number, note) in (1..).zip(&notes.0) {
-        let _ = writeln!(text, "{number}. {note}");
+        let _ = writeln!(text, "{}", wrapped(&format!("{number}. {note}")));
     }
     text
 }
@@ -167,6 +167,25 @@ fn sentence(by_moment: &[(Moment, BTreeSet<Parts>)]) -> String {
         .collect();
     let mut text = parts.join("; ");
     text.push('.');
+    text
+}
+
+/// An item of a list in lines of at most 110 characters, as all prose of the documents.
+fn wrapped(item: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in item.split(' ') {
+        let len = word.chars().count();
+        if width > 0 && width + 1 + len > 110 {
+            text.push_str("\n   ");
+            width = 3;
+        } else if width > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += len;
+    }
     text
 }
 
