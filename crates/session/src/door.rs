@@ -105,10 +105,11 @@ impl Door {
         self.departed.keys()
     }
 
-    /// When it is our turn to propose their exclusion, at this rank among the present members (T-4).
-    pub(crate) fn exclusion_turn(&self, timing: &Timing, rank: usize) -> Time {
+    /// When it is our turn to propose their exclusion, at our rank among the present members (T-4). Mostly
+    /// nobody has departed, and nobody need be counted.
+    pub(crate) fn exclusion_turn(&self, timing: &Timing, rank: impl FnOnce() -> usize) -> Time {
         let first = self.departed.values().min();
-        first.map_or(Time::NEVER, |first| first.after(timing.turn(rank)))
+        first.map_or(Time::NEVER, |first| first.after(timing.turn(rank())))
     }
 
     /// The excluded members that are still in the channel, each with the author of its exclusion (T-10).
@@ -180,8 +181,8 @@ impl Door {
         on_their_way.next().is_some()
     }
 
-    /// The next deadline here, for a member of this rank among the present members.
-    pub(crate) fn next_due(&self, timing: &Timing, rank: usize, now: Time) -> Option<Due> {
+    /// The next deadline here, for a member of such a rank among the present members.
+    pub(crate) fn next_due(&self, timing: &Timing, rank: impl FnOnce() -> usize, now: Time) -> Option<Due> {
         let kicks = self.kicks.values().map(|kick| Due::new(DueReason::Kick, kick.at));
         let unready = self.unready.values();
         let unready = unready.map(|unready| Due::new(DueReason::IncludeUnready, unready.again_at));
@@ -208,13 +209,13 @@ mod tests {
     fn t4_departed_members_are_excluded_in_turn_and_forgotten_when_they_are_out() {
         let timing = Timing::default();
         let mut door = Door::default();
-        assert_eq!(door.next_due(&timing, 0, NOW), None);
+        assert_eq!(door.next_due(&timing, || 0, NOW), None);
         door.depart(id("bob"), NOW);
         door.depart(id("carol"), NOW.after(timing.full_ack()));
         let turn = NOW.after(timing.turn(2));
-        assert_eq!(door.exclusion_turn(&timing, 2), turn);
+        assert_eq!(door.exclusion_turn(&timing, || 2), turn);
         assert_eq!(
-            door.next_due(&timing, 2, NOW),
+            door.next_due(&timing, || 2, NOW),
             Some(Due::new(DueReason::ExcludeDeparted, turn))
         );
         door.changed(&set("alice carol"), MemberSet::new(), &id("alice"));
@@ -235,7 +236,7 @@ mod tests {
             assert_eq!(door.put_out_in_vain().count(), 0);
             assert_eq!(door.kicks_due(&timing, now), [id("bob")]);
             assert!(door.kicks_due(&timing, now).is_empty());
-            let due = door.next_due(&timing, 0, now).unwrap();
+            let due = door.next_due(&timing, || 0, now).unwrap();
             assert_eq!(due, Due::new(DueReason::Kick, now.after(timing.channel_reply())));
             now = due.at;
         }
@@ -281,7 +282,7 @@ mod tests {
         assert!(first.is_new && first.has_changed && !first.for_long);
         assert!(!door.set_aside(&id("erin"), &timing, NOW).has_changed);
         assert!(door.is_unready(&id("erin"), NOW) && !door.is_barred(&id("erin")));
-        let due = door.next_due(&timing, 0, NOW).unwrap();
+        let due = door.next_due(&timing, || 0, NOW).unwrap();
         assert_eq!(
             due,
             Due::new(DueReason::IncludeUnready, NOW.after(timing.channel_reply()))

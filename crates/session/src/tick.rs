@@ -50,7 +50,7 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             self.waiting.next_due(now),
             self.actions.next_due(timing, now),
             stay.and_then(|stay| stay.chain.next_due(timing, now)),
-            stay.and_then(|stay| stay.door.next_due(timing, self.rank(None), now)),
+            stay.and_then(|stay| stay.door.next_due(timing, || self.rank(None), now)),
             stay.and_then(|stay| stay.course.next_due(timing, now)),
             stay.and_then(|stay| stay.arrival.next_due(now)),
             stay.and_then(|stay| stay.departure.next_due(now)),

@@ -70,7 +70,9 @@ impl<G: GroupKeyAgreement, E: MessageEncryptor> Session<G, E> {
             refresh |= self.refresh_due().is_some_and(|due| due <= now);
         }
         // T-4, T-6: together with other changes that there are to do, or when it is our turn.
-        let turn = stay.door.exclusion_turn(&self.settings.timing, self.rank(None));
+        let turn = stay
+            .door
+            .exclusion_turn(&self.settings.timing, || self.rank(None));
         let our_turn = turn <= now && stay.course.has_rested(now);
         if our_turn || refresh || !wish.is_refresh() {
             let departed = stay.door.departed().filter(|member| members.contains(member));
