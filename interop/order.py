@@ -1,21 +1,28 @@
-"""The hashes of the server order (docs/spec/server-order.md)."""
+"""The hashes of the server order (server-order.md), and the chain that grows by them."""
 
-from hashes import Framed
+import hashes
 
 ROLES = {"initial": 1, "final": 2, "both": 3, "abort": 4, "leave": 5}
 
 
 def packet_id(packet, sender, channel):
-    return Framed("server-order packet id").field(packet).field(sender).list(sorted(channel)).out()
+    return hashes.framed(hashes.PACKET_ID, packet, sender, sorted(channel))
 
 
 def leave_id(initial, who, remaining):
-    return Framed("server-order leave id").field(initial).field(who).list(sorted(remaining)).out()
+    return hashes.framed(hashes.LEAVE_ID, initial, who, sorted(remaining))
 
 
-def chain_start(parent):
-    return Framed("server-order chain start").field(parent).out()
+def start(parent):
+    return hashes.framed(hashes.CHAIN_START, parent)
 
 
-def chain_step(before, packet, role):
-    return Framed("server-order chain step").field(before).field(packet).number(ROLES[role]).out()
+def step(chain, packet, role):
+    return hashes.framed(hashes.CHAIN_STEP, chain, packet, ROLES[role])
+
+
+def end(chain, initial, last, how):
+    """The chain hash after an operation: `how` is both, final, abort or leave."""
+    if how == "both":
+        return step(chain, initial, "both")
+    return step(step(chain, initial, "initial"), last, how)
