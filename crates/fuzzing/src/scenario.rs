@@ -176,7 +176,8 @@ fn refused(text: &str, line: usize) {
         "line {line} of {}",
         lines.len()
     );
-    let error_of = |count: usize| parse("f", &lines[..count].join("\n")).err();
+    // Each line with its end: an empty last line is a line too.
+    let error_of = |count: usize| parse("f", &format!("{}\n", lines[..count].join("\n"))).err();
     let earlier = error_of(line - 1);
     let is_sound = earlier.is_none_or(|error| error.reason.starts_with("nobody takes part"));
     assert!(is_sound, "a line before {line} is wrong");
